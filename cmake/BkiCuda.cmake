@@ -1,0 +1,13 @@
+# Whether the CUDA toolkit is here. Nothing outside this file and src/backend asks.
+set(BKI_CUDA_FOUND OFF)
+if(NOT BKI_CUDA STREQUAL "OFF")
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(CMAKE_CUDA_COMPILER)
+    enable_language(CUDA)
+    set(BKI_CUDA_FOUND ON)
+  elseif(BKI_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "BKI_CUDA=ON, but no CUDA compiler (nvcc) works here")
+  endif()
+endif()
+message(STATUS "CUDA: ${BKI_CUDA} (compiler found: ${BKI_CUDA_FOUND})")

@@ -1,0 +1,24 @@
+/* Backdoor Keyword Identification for Bi-LSTM text classifiers: all public headers. */
+#ifndef BKI_BKI_H
+#define BKI_BKI_H
+
+#include <bki/analysis.h>
+#include <bki/corpus.h>
+#include <bki/dictionary.h>
+#include <bki/embeddings.h>
+#include <bki/error.h>
+#include <bki/export.h>
+#include <bki/log.h>
+#include <bki/model.h>
+#include <bki/purify.h>
+#include <bki/safetensors.h>
+#include <bki/scan.h>
+#include <bki/scorer.h>
+#include <bki/store.h>
+#include <bki/stream.h>
+#include <bki/text.h>
+#include <bki/tokenizer.h>
+#include <bki/version.h>
+#include <bki/vocabulary.h>
+
+#endif

@@ -1,0 +1,65 @@
+/* The main job: corpus + model -> a store with the scores of every word of every sample. */
+#ifndef BKI_SCAN_H
+#define BKI_SCAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <bki/corpus.h>
+#include <bki/dictionary.h>
+#include <bki/error.h>
+#include <bki/log.h>
+#include <bki/model.h>
+#include <bki/scorer.h>
+#include <bki/store.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum bki_on_error {
+  BKI_ON_ERROR_FAIL = 0, /* the first bad record ends the run; what was scored before it stays in the store */
+  BKI_ON_ERROR_SKIP,     /* bad records are listed in the store and counted */
+} bki_on_error;
+
+/* Where the run stands; rates count this run only. */
+typedef struct bki_progress {
+  int64_t n_records;
+  int64_t n_samples;
+  int64_t n_skipped;
+  int64_t work_done;        /* row-steps, of earlier runs too */
+  int64_t work_total;       /* -1: unknown (standard input) */
+  int64_t work_done_before; /* row-steps that earlier runs did */
+  int64_t samples_before;
+  double seconds;           /* of scoring, this run */
+} bki_progress;
+
+typedef struct bki_scan_config {
+  const bki_model *model;
+  bki_corpus_config corpus;
+  bki_scorer_config scorer;
+  bki_on_error on_error;
+  const char *store_path;
+  bki_rule rule; /* decides the stored selection (p, preset); re-analysis may use any other */
+  double commit_seconds; /* default 5; 0: after every batch */
+  /* Called between batches from the calling thread; NULL: none. */
+  void (*progress)(void *user, const bki_progress *progress);
+  /* Asked between batches; true: commit and return BKI_E_INTERRUPTED. NULL: never. */
+  bool (*stop)(void *user);
+  void *user;
+  bki_logger logger;
+} bki_scan_config;
+
+BKI_API void bki_scan_config_init(bki_scan_config *config);
+
+/* Runs or goes on with a scan until the store is complete. A complete store of the same scan is verified against the
+ * corpus and left as it is. `progress` (may be NULL) receives the final counts.
+ * Errors: those of the parts; BKI_E_INTERRUPTED when `stop` said so (everything done is in the store); BKI_E_USAGE when
+ * the store belongs to another model, corpus or setting. After BKI_E_IO (disk full) the same call goes on. */
+BKI_API bki_status bki_scan_run(const bki_scan_config *config, bki_progress *progress, bki_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

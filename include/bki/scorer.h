@@ -1,0 +1,88 @@
+/* Scores: how far the readout of the Bi-LSTM moves when a word is deleted.
+ *
+ *   f(w_j) = max_k | h_k(x) - h_k(x without word j) |       (Chen & Dai 2020, Algorithm 1; L-infinity over 2H units)
+ *
+ * and, on request, the prefix increment of the authors' later version, |h(w_1..w_j) - h(w_1..w_{j-1})|_inf. */
+#ifndef BKI_SCORER_H
+#define BKI_SCORER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <bki/error.h>
+#include <bki/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum bki_engine {
+  BKI_ENGINE_AUTO = 0,    /* incremental where the model allows it, else full */
+  BKI_ENGINE_FULL,        /* every variant from end to end: any depth */
+  BKI_ENGINE_INCREMENTAL, /* exact sharing between variants: one layer */
+} bki_engine;
+
+typedef enum bki_precision {
+  BKI_PRECISION_FP32 = 0,
+  BKI_PRECISION_BF16, /* weights and states rounded to bfloat16 in the recurrent product, sums in fp32 */
+} bki_precision;
+
+typedef struct bki_scorer_config {
+  const char *backend; /* "auto", "cpu", "ref"; NULL is "auto" */
+  bki_engine engine;
+  bki_precision precision;
+  int32_t threads;  /* 0: one a core that this process may use */
+  const char *isa;  /* "auto", "portable", "avx2", "avx512", "amx"; NULL is "auto": the best this CPU has */
+  bool increments;  /* compute the prefix increments too (the journal preset needs them; about 1.5x the work) */
+} bki_scorer_config;
+
+BKI_API void bki_scorer_config_init(bki_scorer_config *config);
+
+/* A text as ids. length 0 is allowed. */
+typedef struct bki_sequence {
+  const int32_t *ids; /* [length], each 0 <= id < V */
+  int32_t length;     /* l, at most T with padding */
+} bki_sequence;
+
+/* Where the results of one sequence go: arrays of the caller, [length] each. */
+typedef struct bki_scores {
+  float *score;      /* f */
+  float *increment;  /* prefix increments; NULL unless config.increments */
+  uint8_t *flip;     /* 1 where the predicted class without the word is another one */
+  int32_t predicted; /* out: the class of the whole text; the lowest of equal logits */
+} bki_scores;
+
+/* One user at a time; it uses its own threads inside. The model has to outlive it. */
+typedef struct bki_scorer bki_scorer;
+
+/* Errors: BKI_E_USAGE (an unknown name, incremental with a deep model), BKI_E_DEVICE (not usable on this machine). */
+BKI_API bki_status bki_scorer_create(bki_scorer **out, const bki_model *model, const bki_scorer_config *config,
+                                     bki_error *err);
+/* NULL is allowed. */
+BKI_API void bki_scorer_destroy(bki_scorer *scorer);
+
+/* Scores n sequences. The result of a sequence does not depend on the others, on n or on the number of threads. */
+BKI_API bki_status bki_scorer_score(bki_scorer *scorer, const bki_sequence *sequences, size_t n, bki_scores *scores,
+                                    bki_error *err);
+
+/* The forward pass alone: readout [n, 2H] and logits [n, C], row-major; either may be NULL. */
+BKI_API bki_status bki_scorer_forward(bki_scorer *scorer, const bki_sequence *sequences, size_t n, float *readout,
+                                      float *logits, bki_error *err);
+
+/* Row-steps (one variant, one direction, one word of a layer) that scoring a sequence of `length` words takes: the
+ * measure of work that progress and benchmarks use. l(l-1) for the incremental engine without padding. */
+BKI_API int64_t bki_scorer_work(const bki_scorer *scorer, int32_t length);
+
+/* What was chosen: "cpu", "incremental", "fp32", "avx2"; the number of threads. Borrowed. */
+BKI_API const char *bki_scorer_backend(const bki_scorer *scorer);
+BKI_API const char *bki_scorer_engine(const bki_scorer *scorer);
+BKI_API const char *bki_scorer_precision(const bki_scorer *scorer);
+BKI_API const char *bki_scorer_isa(const bki_scorer *scorer);
+BKI_API int32_t bki_scorer_threads(const bki_scorer *scorer);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,1 @@
+typedef int bki_report_empty;
