@@ -20,7 +20,9 @@ struct bki_arena {
   size_t used;
 };
 
-bki_arena *bki_arena_create(void) { return calloc(1, sizeof(bki_arena)); }
+bki_arena *bki_arena_create(void) {
+  return calloc(1, sizeof(bki_arena));
+}
 
 static void free_blocks(block *b) {
   while (b != NULL) {
@@ -92,4 +94,6 @@ char *bki_arena_copy(bki_arena *arena, const char *data, size_t size) {
   return copy;
 }
 
-size_t bki_arena_used(const bki_arena *arena) { return arena->used; }
+size_t bki_arena_used(const bki_arena *arena) {
+  return arena->used;
+}

@@ -5,7 +5,9 @@
 
 #include "fail.h"
 
-void *bki_array_create(size_t count, size_t element_size) { return calloc(count == 0 ? 1 : count, element_size); }
+void *bki_array_create(size_t count, size_t element_size) {
+  return calloc(count == 0 ? 1 : count, element_size);
+}
 
 bki_status bki_array_reserve(void *array, size_t *capacity, size_t need, size_t element_size, bki_error *err) {
   if (need <= *capacity) {

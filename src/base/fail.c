@@ -41,7 +41,9 @@ bki_status bki_fail_errno(bki_error *err, const char *file, const char *what) {
   return bki_fail_at(err, BKI_E_IO, file, 0, -1, "cannot %s: %s", what, reason == NULL ? "unknown error" : reason);
 }
 
-bki_status bki_fail_memory(bki_error *err) { return bki_fail(err, BKI_E_INTERNAL, "out of memory"); }
+bki_status bki_fail_memory(bki_error *err) {
+  return bki_fail(err, BKI_E_INTERNAL, "out of memory");
+}
 
 const char *bki_quote(char buf[BKI_QUOTE_SIZE], bki_str text) {
   static const char hex[] = "0123456789abcdef";

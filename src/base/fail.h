@@ -24,12 +24,12 @@ bki_status bki_fail_memory(bki_error *err);
 enum { BKI_QUOTE_SIZE = 64 };
 const char *bki_quote(char buf[BKI_QUOTE_SIZE], bki_str text);
 
-#define BKI_TRY(call)                       \
-  do {                                      \
-    bki_status bki_try_status = (call);     \
-    if (bki_try_status != BKI_OK) {         \
-      return bki_try_status;                \
-    }                                       \
+#define BKI_TRY(call)                   \
+  do {                                  \
+    bki_status bki_try_status = (call); \
+    if (bki_try_status != BKI_OK) {     \
+      return bki_try_status;            \
+    }                                   \
   } while (0)
 
 /* For functions with one exit label: `status` is the variable they return. */

@@ -134,7 +134,9 @@ void bki_pool_destroy(bki_pool *pool) {
   free(pool);
 }
 
-int32_t bki_pool_threads(const bki_pool *pool) { return pool->threads; }
+int32_t bki_pool_threads(const bki_pool *pool) {
+  return pool->threads;
+}
 
 void bki_pool_for(bki_pool *pool, size_t n, bki_pool_fn fn, void *context) {
   pthread_mutex_lock(&pool->mutex);

@@ -39,7 +39,9 @@ void bki_strbuf_add(bki_strbuf *buf, const char *data, size_t size) {
   }
 }
 
-void bki_strbuf_add_text(bki_strbuf *buf, const char *text) { bki_strbuf_add(buf, text, strlen(text)); }
+void bki_strbuf_add_text(bki_strbuf *buf, const char *text) {
+  bki_strbuf_add(buf, text, strlen(text));
+}
 
 void bki_strbuf_format(bki_strbuf *buf, const char *format, ...) {
   va_list args;

@@ -21,6 +21,8 @@ void bki_strbuf_truncate(bki_strbuf *buf, size_t size);
 void bki_strbuf_add(bki_strbuf *buf, const char *data, size_t size);
 void bki_strbuf_add_text(bki_strbuf *buf, const char *text);
 void bki_strbuf_format(bki_strbuf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static inline bki_str bki_strbuf_str(const bki_strbuf *buf) { return (bki_str){buf->data, buf->size}; }
+static inline bki_str bki_strbuf_str(const bki_strbuf *buf) {
+  return (bki_str){buf->data, buf->size};
+}
 
 #endif

@@ -61,7 +61,9 @@ void bki_strmap_destroy(bki_strmap *map) {
   free(map);
 }
 
-size_t bki_strmap_count(const bki_strmap *map) { return HASH_COUNT(map->entries); }
+size_t bki_strmap_count(const bki_strmap *map) {
+  return HASH_COUNT(map->entries);
+}
 
 static entry *find(const bki_strmap *map, bki_str key, unsigned hash) {
   entry *found;

@@ -1,3 +1,5 @@
 #include <bki/version.h>
 
-const char *bki_version(void) { return BKI_VERSION_STRING; }
+const char *bki_version(void) {
+  return BKI_VERSION_STRING;
+}
