@@ -1,0 +1,13 @@
+# make install: the program, both libraries, headers, a CMake package, a pkg-config file.
+include(CMakePackageConfigHelpers)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/bki)
+
+install(TARGETS bki RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS bki_static bki_shared EXPORT bkiTargets)
+install(DIRECTORY include/bki DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT bkiTargets NAMESPACE bki:: DESTINATION ${package_dir} FILE bkiConfig.cmake)
+write_basic_package_version_file(bkiConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/bkiConfigVersion.cmake DESTINATION ${package_dir})
+
+configure_file(cmake/bki.pc.in bki.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/bki.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
