@@ -29,8 +29,8 @@ typedef struct bki_parameters {
 const bki_parameters *bki_model_parameters(const bki_model *model);
 
 /* A model with the given settings (copied), all parameters zero, no words and no self-test: for the trainer and for
- * tests. The parameters may be written through *parameters until the model is used. Errors: BKI_E_DATA: settings out of
- * range; BKI_E_INTERNAL. */
+ * tests; its vocabulary is NULL and its fingerprint is empty. The parameters may be written through *parameters (may be
+ * NULL) until the model is used. Errors: BKI_E_DATA: settings out of range; BKI_E_INTERNAL. */
 bki_status bki_model_create(bki_model **out, const bki_model_config *config, const bki_parameters **parameters,
                             bki_error *err);
 
