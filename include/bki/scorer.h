@@ -71,7 +71,9 @@ BKI_API bki_status bki_scorer_forward(bki_scorer *scorer, const bki_sequence *se
                                       float *logits, bki_error *err);
 
 /* Row-steps (one variant, one direction, one word of a layer) that scoring a sequence of `length` words takes: the
- * measure of work that progress and benchmarks use. l(l-1) for the incremental engine without padding. */
+ * measure of work that progress and benchmarks use. It depends on engine and model, not on the backend: l(l-1) for
+ * incremental, 2 num_layers l(l-1) for full, with T in the place of l-1 where the model pads; with increments half as
+ * much again, or twice where the model pads. The run of the whole text is not counted. */
 BKI_API int64_t bki_scorer_work(const bki_scorer *scorer, int32_t length);
 
 /* What was chosen: "cpu", "incremental", "fp32", "avx2"; the number of threads. Borrowed. */

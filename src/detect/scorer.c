@@ -1,0 +1,155 @@
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bki/scorer.h>
+
+#include "array.h"
+#include "backend.h"
+#include "fail.h"
+#include "parameters.h"
+#include "pool.h"
+
+struct bki_scorer {
+  const bki_model_config *model;
+  bki_pool *pool;
+  bki_backend *backend;
+  bki_engine engine; /* never AUTO */
+  bki_precision precision;
+  bool increments;
+};
+
+void bki_scorer_config_init(bki_scorer_config *config) {
+  *config = (bki_scorer_config){.backend = "auto", .isa = "auto"};
+}
+
+static bki_status find_isa(bki_isa *out, const char *name, bki_error *err) {
+  for (bki_isa isa = BKI_ISA_AUTO; isa <= BKI_ISA_AMX; isa++) {
+    if (strcmp(name, bki_isa_name(isa)) == 0) {
+      *out = isa;
+      return BKI_OK;
+    }
+  }
+  char quoted[BKI_QUOTE_SIZE];
+  return bki_fail(err, BKI_E_USAGE, "expected isa auto, portable, avx2, avx512 or amx, found %s",
+                  bki_quote(quoted, (bki_str){name, strlen(name)}));
+}
+
+static bki_status choose_engine(bki_engine *out, const bki_backend_ops *ops, const bki_model_config *model,
+                                bki_engine wanted, bki_error *err) {
+  if (wanted != BKI_ENGINE_AUTO && wanted != BKI_ENGINE_FULL && wanted != BKI_ENGINE_INCREMENTAL) {
+    return bki_fail(err, BKI_E_USAGE, "unknown engine %d", (int)wanted);
+  }
+  const bool possible = model->num_layers == 1 && ops->has_incremental(model);
+  if (wanted == BKI_ENGINE_INCREMENTAL && model->num_layers != 1) {
+    return bki_fail(err, BKI_E_USAGE, "engine incremental needs a model of one layer, found %d: use full",
+                    model->num_layers);
+  }
+  if (wanted == BKI_ENGINE_INCREMENTAL && !possible) {
+    return bki_fail(err, BKI_E_USAGE, "backend %s has no engine incremental for this model: use full", ops->name);
+  }
+  *out = wanted != BKI_ENGINE_AUTO ? wanted : possible ? BKI_ENGINE_INCREMENTAL : BKI_ENGINE_FULL;
+  return BKI_OK;
+}
+
+bki_status bki_scorer_create(bki_scorer **out, const bki_model *model, const bki_scorer_config *config,
+                             bki_error *err) {
+  const bki_backend_ops *ops;
+  BKI_TRY(bki_backend_find(&ops, config->backend == NULL ? "auto" : config->backend, err));
+  bki_backend_config chosen = {.precision = config->precision, .increments = config->increments};
+  BKI_TRY(find_isa(&chosen.isa, config->isa == NULL ? "auto" : config->isa, err));
+  BKI_TRY(choose_engine(&chosen.engine, ops, bki_model_get_config(model), config->engine, err));
+  if (config->precision != BKI_PRECISION_FP32 && config->precision != BKI_PRECISION_BF16) {
+    return bki_fail(err, BKI_E_USAGE, "unknown precision %d", (int)config->precision);
+  }
+  bki_scorer *scorer = bki_array_create(1, sizeof *scorer);
+  if (scorer == NULL) {
+    return bki_fail_memory(err);
+  }
+  scorer->model = bki_model_get_config(model);
+  scorer->engine = chosen.engine;
+  scorer->precision = chosen.precision;
+  scorer->increments = chosen.increments;
+  bki_status status;
+  BKI_TRY_GOTO(status, fail, bki_pool_create(&scorer->pool, config->threads, err));
+  chosen.pool = scorer->pool;
+  BKI_TRY_GOTO(status, fail, ops->create(&scorer->backend, scorer->model, bki_model_parameters(model), &chosen, err));
+  *out = scorer;
+  return BKI_OK;
+fail:
+  bki_scorer_destroy(scorer);
+  return status;
+}
+
+void bki_scorer_destroy(bki_scorer *scorer) {
+  if (scorer == NULL) {
+    return;
+  }
+  if (scorer->backend != NULL) {
+    scorer->backend->ops->destroy(scorer->backend);
+  }
+  bki_pool_destroy(scorer->pool);
+  free(scorer);
+}
+
+/* The contract of bki_sequence. */
+static void assert_sequences(const bki_scorer *scorer, const bki_sequence *sequences, size_t n) {
+  const bki_model_config *m = scorer->model;
+  for (size_t i = 0; i < n; i++) {
+    assert(sequences[i].length >= 0 && (m->pad == BKI_PAD_NONE || sequences[i].length <= m->pad_length));
+    for (int32_t j = 0; j < sequences[i].length; j++) {
+      assert(sequences[i].ids[j] >= 0 && sequences[i].ids[j] < m->vocabulary_size);
+    }
+  }
+  (void)m; /* without assertions */
+}
+
+bki_status bki_scorer_score(bki_scorer *scorer, const bki_sequence *sequences, size_t n, bki_scores *scores,
+                            bki_error *err) {
+  assert_sequences(scorer, sequences, n);
+  for (size_t i = 0; i < n; i++) {
+    assert(sequences[i].length == 0 || (scores[i].score != NULL && scores[i].flip != NULL));
+    assert(sequences[i].length == 0 || (scores[i].increment != NULL) == scorer->increments);
+  }
+  return scorer->backend->ops->score(scorer->backend, sequences, n, scores, err);
+}
+
+bki_status bki_scorer_forward(bki_scorer *scorer, const bki_sequence *sequences, size_t n, float *readout,
+                              float *logits, bki_error *err) {
+  assert_sequences(scorer, sequences, n);
+  return scorer->backend->ops->forward(scorer->backend, sequences, n, readout, logits, err);
+}
+
+int64_t bki_scorer_work(const bki_scorer *scorer, int32_t length) {
+  const bki_model_config *m = scorer->model;
+  const bool padded = m->pad != BKI_PAD_NONE;
+  const int64_t l = length;
+  int64_t work = padded ? l * m->pad_length : l * (l - 1); /* the two directions of a layer, shared parts saved */
+  if (scorer->engine == BKI_ENGINE_FULL) {
+    work *= 2 * (int64_t)m->num_layers;
+  }
+  if (scorer->increments) { /* prefixes are half as long on average, but for their pads */
+    work += padded ? work : work / 2;
+  }
+  return work;
+}
+
+const char *bki_scorer_backend(const bki_scorer *scorer) {
+  return scorer->backend->ops->name;
+}
+
+const char *bki_scorer_engine(const bki_scorer *scorer) {
+  return scorer->engine == BKI_ENGINE_FULL ? "full" : "incremental";
+}
+
+const char *bki_scorer_precision(const bki_scorer *scorer) {
+  return scorer->precision == BKI_PRECISION_FP32 ? "fp32" : "bf16";
+}
+
+const char *bki_scorer_isa(const bki_scorer *scorer) {
+  return scorer->backend->isa;
+}
+
+int32_t bki_scorer_threads(const bki_scorer *scorer) {
+  return bki_pool_threads(scorer->pool);
+}
