@@ -26,8 +26,10 @@ typedef enum bki_tokenizer_type {
 
 typedef struct bki_tokenizer_config {
   bki_tokenizer_type type;
-  bool lowercase;  /* words, keras: default true; whitespace: must be false */
-  bool strip_html; /* HTML line breaks, `<br>` in any spelling, are a space first. words: default true; others: false */
+  bool lowercase; /* words, keras: default true; whitespace: must be false */
+  /* HTML line breaks are a space first: `<br` or `</br` in any case, then `>`, or white space or `/` and anything but
+   * `<` up to `>`. words: default true; others: must be false */
+  bool strip_html;
 } bki_tokenizer_config;
 
 /* The defaults of a type. */
@@ -51,13 +53,14 @@ BKI_API void bki_words_init(bki_words *words);
 BKI_API void bki_words_clear(bki_words *words);
 /* Word i, borrowed until the list changes. 0 <= i < n_words. */
 BKI_API bki_str bki_words_get(const bki_words *words, int32_t i);
-/* Fills the list from words joined by single spaces (as a store keeps them). BKI_E_INTERNAL: out of memory. */
+/* Fills the list from words joined by single spaces (as a store keeps them); empty words are dropped.
+ * Errors: BKI_E_DATA (4 GiB or more), BKI_E_INTERNAL (out of memory). */
 BKI_API bki_status bki_words_split(bki_words *words, bki_str joined, bki_error *err);
 /* Keeps n words from `first` on and drops the others (truncation). 0 <= first, first + n <= n_words. */
 BKI_API void bki_words_slice(bki_words *words, int32_t first, int32_t n);
 
-/* Replaces `words` by the words of `text`, valid UTF-8. Thread-safe for different `words`.
- * Errors: BKI_E_DATA (invalid UTF-8, text of 4 GiB or more), BKI_E_INTERNAL (out of memory). */
+/* Replaces `words` by the words of `text`, valid UTF-8; by none on failure. Thread-safe for different `words`.
+ * Errors: BKI_E_DATA (invalid UTF-8, with its byte; 4 GiB or more), BKI_E_INTERNAL (out of memory). */
 BKI_API bki_status bki_tokenizer_split(const bki_tokenizer_config *config, bki_str text, bki_words *words,
                                        bki_error *err);
 
