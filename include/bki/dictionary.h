@@ -50,9 +50,9 @@ enum { BKI_WORD_FLIP = 1, BKI_WORD_OOV = 2 };
 
 /* A scored sample. Everything is borrowed. */
 typedef struct bki_sample {
-  int64_t index;    /* record index in the corpus */
-  bki_str id;       /* data NULL: the record has no id */
-  int32_t label;    /* class, or -1 */
+  int64_t index; /* record index in the corpus */
+  bki_str id;    /* data NULL: the record has no id */
+  int32_t label; /* class, or -1 */
   int32_t predicted;
   const bki_words *words;
   const float *score;        /* [n_words] */
@@ -61,28 +61,32 @@ typedef struct bki_sample {
 } bki_sample;
 
 /* The positions the sample selects, best first: (score descending, position ascending), at most rule->p of them, into
- * positions[rule->p]; for n-grams the position of the first word. Returns how many. */
+ * `positions`, which has room for rule->p or for the sample's number of words, whichever is less; for n-grams the
+ * position of the first word. Scores have to be finite. Returns how many. */
 BKI_API int32_t bki_rule_select(const bki_rule *rule, const bki_sample *sample, int32_t *positions);
 
 /* One entry of the dictionary. */
 typedef struct bki_candidate {
-  bki_str word;       /* key; n-grams: words joined by spaces; borrowed from the dictionary */
-  int32_t label;      /* journal: the label of the key (-1: samples without one); paper: -1 */
-  int64_t count;      /* num: selected positions (paper) or samples (unique, journal) */
-  int64_t n_samples;  /* samples that selected it */
-  int64_t n_flips;    /* of these, samples in which deleting a selected occurrence changes the predicted class */
-  double mean;        /* mean score */
-  double g;           /* the ranking score of the rule */
+  bki_str word;      /* key; n-grams: words joined by spaces; borrowed from the dictionary */
+  int32_t label;     /* journal: the label of the key (-1: samples without one); paper: -1 */
+  int64_t count;     /* num: selected positions (paper) or samples (unique, journal) */
+  int64_t n_samples; /* samples that selected it */
+  int64_t n_flips;   /* of these, samples in which deleting (a word of) a selected occurrence changes the predicted
+                        class */
+  double mean;       /* mean score */
+  double g;          /* the ranking score of the rule */
   const int64_t *label_counts; /* [n_classes + 1]: n_samples by label, without a label last; borrowed */
 } bki_candidate;
 
-/* Not thread-safe. Sums are integers of 2^-40 in 128 bits: the result does not depend on the order of adds or merges. */
+/* Not thread-safe. Sums are integers of 2^-40 in 128 bits: the result does not depend on the order of adds or merges.
+ */
 typedef struct bki_dictionary bki_dictionary;
 
 BKI_API bki_status bki_dictionary_create(bki_dictionary **out, const bki_rule *rule, int32_t n_classes, bki_error *err);
 /* NULL is allowed. */
 BKI_API void bki_dictionary_destroy(bki_dictionary *dictionary);
-/* Adds what a sample selects. BKI_E_USAGE: the rule needs increments and the sample has none. */
+/* Adds what a sample selects. Its scores have to be finite and below 2^20. Errors: BKI_E_USAGE: the rule needs
+ * increments and the sample has none; BKI_E_INTERNAL: out of memory, and the dictionary is of no more use. */
 BKI_API bki_status bki_dictionary_add(bki_dictionary *dictionary, const bki_sample *sample, bki_error *err);
 /* Adds all of `from`, made with the same rule and number of classes (else BKI_E_USAGE). */
 BKI_API bki_status bki_dictionary_merge(bki_dictionary *dictionary, const bki_dictionary *from, bki_error *err);
