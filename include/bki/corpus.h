@@ -18,7 +18,7 @@ extern "C" {
 
 typedef enum bki_format {
   BKI_FORMAT_AUTO = 0, /* by the name (.jsonl .ndjson .json .csv .tsv, before .gz/.zst), else by the first bytes */
-  BKI_FORMAT_JSONL,    /* one JSON object a line (UTF-8, RFC 8259); blank lines are skipped */
+  BKI_FORMAT_JSONL,    /* one JSON object a line (UTF-8, RFC 8259) */
   BKI_FORMAT_CSV,      /* RFC 4180: quotes doubled inside quotes, newlines allowed inside quotes */
   BKI_FORMAT_TSV,      /* fields between tabs; quotes as `quoting` says */
 } bki_format;
@@ -42,7 +42,8 @@ typedef struct bki_corpus_config {
   bki_quoting quoting; /* CSV and TSV only */
   bki_header header;   /* CSV and TSV only */
   /* Field names; for CSV and TSV a decimal number is a 1-based column. NULL: "text", "label", "id", of which label and
-   * id may then be absent. A field that is named here has to be there. */
+   * id may then be absent. A field that is named here has to be there, in every record: a label or id that is null
+   * (JSON) or an empty cell (CSV and TSV) counts as absent. Without a header only numbers find a column. */
   const char *text_field;
   const char *label_field;
   const char *id_field;
@@ -55,42 +56,47 @@ BKI_API void bki_corpus_config_init(bki_corpus_config *config);
 /* An open corpus. bki_corpus_next is for one thread; bki_corpus_parse for any, also at the same time. */
 typedef struct bki_corpus bki_corpus;
 
-/* One raw record: its bytes exactly as they stand in the (decompressed) input, line ending included. */
+/* One raw record: its bytes exactly as they stand in the (decompressed) input, line ending included. Lines end with LF
+ * or CRLF; the last one of a file may do without. The raw records and headers of a file, one after the other, are the
+ * file but for its blank lines (of white space in JSON Lines, empty in CSV and TSV) and, where no header keeps it, a
+ * byte order mark at its start. Records that libcsv refuses end at the next line end outside of quotes. */
 typedef struct bki_raw_record {
-  int64_t index;   /* 0-based over all paths; bad records count, a CSV header and blank lines do not */
-  int64_t line;    /* 1-based line of its first byte in its file */
-  int64_t byte;    /* 0-based offset of its first byte in its (decompressed) file */
-  size_t path;     /* which of config.paths */
-  bki_str raw;     /* borrowed until the next bki_corpus_next or close; empty when too_long */
-  bool too_long;   /* longer than max_record_bytes: its bytes were passed over; bki_corpus_parse refuses it */
+  int64_t index; /* 0-based over all paths; bad records count, a CSV header and blank lines do not */
+  int64_t line;  /* 1-based line of its first byte in its file */
+  int64_t byte;  /* 0-based offset of its first byte in its (decompressed) file */
+  size_t path;   /* which of config.paths */
+  bki_str raw;   /* borrowed until the next bki_corpus_next or close; empty when too_long */
+  bool too_long; /* longer than max_record_bytes: its bytes were passed over; bki_corpus_parse refuses it */
 } bki_raw_record;
 
 /* The fields of a record. Strings live in the arena that was given to bki_corpus_parse, valid UTF-8 without NUL. */
 typedef struct bki_fields {
   bki_str text;
-  bki_str label; /* data NULL: the record has none. A JSON integer comes as its decimal text */
-  bki_str id;    /* data NULL: the record has none. A JSON integer comes as its decimal text */
+  bki_str label; /* data NULL: the record has none. A JSON integer (64 bits) comes as its decimal text */
+  bki_str id;    /* data NULL: the record has none. A JSON integer (64 bits) comes as its decimal text */
 } bki_fields;
 
 /* Opens the first path, detects its format and, for CSV and TSV, reads the header and finds the columns. All paths have
- * to have one format and, with headers, the same header. Copies what it needs of `config`.
+ * to be there, to have one format and, with headers, the same header. Copies what it needs of `config`.
  * Errors: BKI_E_USAGE (settings), BKI_E_IO, BKI_E_DATA (no such column, an unreadable header). */
 BKI_API bki_status bki_corpus_open(bki_corpus **out, const bki_corpus_config *config, bki_error *err);
 
-/* The next raw record, or *end = true. Errors end the corpus (BKI_E_IO, BKI_E_DATA for damaged compression): what can be
- * passed over is reported by bki_corpus_parse instead. */
+/* The next raw record, or *end = true. Errors end the corpus (BKI_E_IO, BKI_E_DATA for damaged compression or another
+ * header in a later file): what can be passed over is reported by bki_corpus_parse instead. */
 BKI_API bki_status bki_corpus_next(bki_corpus *corpus, bki_raw_record *out, bool *end, bki_error *err);
 
 /* The fields of a raw record. Errors: BKI_E_DATA, with file, line and byte: not JSON, duplicate keys, not an object,
  * a missing field, a field of another type (a number where text belongs), invalid UTF-8, a NUL, a wrong number of
- * columns, a stray quote, too long. An empty text is a valid record (it has no words). BKI_E_INTERNAL: out of memory. */
+ * columns, a stray quote, too long. An empty text is a valid record (it has no words). BKI_E_INTERNAL: out of memory.
+ */
 BKI_API bki_status bki_corpus_parse(const bki_corpus *corpus, const bki_raw_record *record, bki_arena *arena,
                                     bki_fields *out, bki_error *err);
 
 /* The format in use (never AUTO). */
 BKI_API bki_format bki_corpus_format(const bki_corpus *corpus);
 
-/* The header line of a CSV or TSV as it stands in the first file, line ending included; empty when there is none. */
+/* The header line of a CSV or TSV as it stands in the first file, byte order mark and line ending included; empty when
+ * there is none. */
 BKI_API bki_str bki_corpus_header(const bki_corpus *corpus);
 
 /* XXH3-128 over the raw bytes of the headers and of every record returned so far, as 32 hexadecimal digits: equal for
