@@ -1,4 +1,5 @@
-/* The result of a scan: one SQLite file. docs/store.md describes the schema, which is a promise; people may query it. */
+/* The result of a scan: one SQLite file. docs/store.md describes the schema, which is a promise; people may query it.
+ */
 #ifndef BKI_STORE_H
 #define BKI_STORE_H
 
@@ -23,10 +24,10 @@ typedef struct bki_store_identity {
 
 /* Where a scan stands. */
 typedef struct bki_store_state {
-  int64_t n_records;     /* raw records consumed, skipped ones included: the next one has this index */
-  int64_t n_samples;     /* samples stored */
+  int64_t n_records; /* raw records consumed, skipped ones included: the next one has this index */
+  int64_t n_samples; /* samples stored */
   int64_t n_skipped;
-  int64_t work;          /* row-steps done */
+  int64_t work;                       /* row-steps done */
   char corpus_prefix_fingerprint[33]; /* bki_corpus_fingerprint after n_records records */
   bool complete;
 } bki_store_state;
@@ -43,7 +44,7 @@ BKI_API bki_status bki_store_create(bki_store **out, const char *path, const bki
 /* Opens an existing store to read. Errors: BKI_E_IO, BKI_E_DATA. */
 BKI_API bki_status bki_store_open(bki_store **out, const char *path, bki_error *err);
 
-/* Rolls back what was not committed. NULL is allowed. */
+/* Rolls back what was not committed. Cursors have to be closed before. NULL is allowed. */
 BKI_API void bki_store_close(bki_store *store);
 
 BKI_API const bki_store_state *bki_store_get_state(const bki_store *store);
@@ -54,15 +55,17 @@ BKI_API const char *bki_store_setting(const bki_store *store, const char *key);
 /* Sets or replaces a value of table `setting` that is not part of the identity. */
 BKI_API bki_status bki_store_set(bki_store *store, const char *key, const char *value, bki_error *err);
 
-/* Adds a sample, in ascending order of index. `selected` are the positions its default rule chose. */
+/* Adds a sample, in ascending order of index. `selected` are the positions the scan's rule chose, best first. Errors:
+ * BKI_E_DATA: a score that is not finite or negative; the sample is not added. BKI_E_IO: as bki_store_commit. */
 BKI_API bki_status bki_store_add(bki_store *store, const bki_sample *sample, const int32_t *selected,
                                  int32_t n_selected, bki_error *err);
 /* Adds a record that was passed over, with its position and the reason. */
 BKI_API bki_status bki_store_add_skipped(bki_store *store, int64_t index, const bki_error *reason, bki_error *err);
 /* Whether a sample of that id is stored. */
 BKI_API bki_status bki_store_has_id(bki_store *store, bki_str id, bool *found, bki_error *err);
-/* Makes everything added durable together with the new state. Errors: BKI_E_IO (disk full): nothing of this batch is
- * kept, and the store stays usable. */
+/* Makes everything added durable together with the new state, whose n_samples and n_skipped have to count exactly what
+ * was added. Errors: BKI_E_IO (disk full): nothing of this batch is kept; this handle still reads what was committed,
+ * and refuses to write (the batch would be a hole in the store): closing it and bki_store_create go on. */
 BKI_API bki_status bki_store_commit(bki_store *store, const bki_store_state *state, bki_error *err);
 
 /* Reads the samples in order of index. The sample is borrowed until the next call. */
@@ -71,7 +74,8 @@ BKI_API bki_status bki_store_cursor_open(bki_store_cursor **out, bki_store *stor
 BKI_API bki_status bki_store_cursor_next(bki_store_cursor *cursor, bki_sample *out, bool *end, bki_error *err);
 BKI_API void bki_store_cursor_close(bki_store_cursor *cursor);
 
-/* The sample of a record index or of an id; BKI_E_USAGE when there is none. Through a cursor that the caller closes. */
+/* The sample of an id or, when no sample has that id, of a record index in decimal; BKI_E_USAGE when there is none.
+ * Through a cursor that the caller closes. */
 BKI_API bki_status bki_store_find(bki_store *store, bki_str id_or_index, bki_store_cursor **cursor, bki_sample *out,
                                   bki_error *err);
 

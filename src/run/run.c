@@ -1,1 +1,0 @@
-/* placeholder until the layer lands */ typedef int bki_run_empty;
