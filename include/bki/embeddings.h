@@ -15,12 +15,16 @@ extern "C" {
 /* Immutable once loaded. */
 typedef struct bki_embeddings bki_embeddings;
 
-/* Reads `word v1 .. vd`, one word a line, separated by single spaces; plain, gzip or zstd. The first line sets d; a
- * word2vec header line ("count dimension") is passed over. A word may hold spaces (GloVe 840B): the last d fields are
- * the numbers. The first of two equal words counts. With `only`, other words are passed over (memory for those found).
- * `dimension` 0: any; else it has to be that.
- * Errors: BKI_E_IO; BKI_E_DATA with the line: a wrong number of columns, something that is no number, a number that is
- * not finite, invalid UTF-8. On success the caller destroys *out. */
+/* Reads `word v1 .. vd`, one word a line, separated by single spaces; plain, gzip or zstd; LF or CRLF, one space at the
+ * end of a line is passed over. The first line sets d; a word2vec header line ("count dimension": two integers and
+ * nothing else) sets d too, its count is not checked. A word may hold spaces (GloVe 840B): the last d fields are the
+ * numbers. But where `dimension` is 0 and there is no header the first line's word must not, and no such word may end
+ * in a number: that is a line of too many columns. Numbers are decimal, with a point whatever the locale. The first of
+ * two equal words counts. With `only`, other words are checked and passed over (memory for those found). `dimension` 0:
+ * any; else it has to be that. Errors: BKI_E_IO; BKI_E_DATA with the line: a wrong number of columns, something that is
+ * no number, a number that is not finite in float32, invalid UTF-8, a line of more than 16 MiB, no line at all. On
+ * success the caller destroys *out.
+ */
 BKI_API bki_status bki_embeddings_load(bki_embeddings **out, const char *path, const bki_vocabulary *only,
                                        int32_t dimension, bki_error *err);
 
