@@ -5,7 +5,7 @@
 #include "fail.h"
 
 /* The first one is "auto". */
-static const bki_backend_ops *const backends[] = {&bki_backend_ref};
+static const bki_backend_ops *const backends[] = {&bki_backend_cpu, &bki_backend_ref};
 
 bki_status bki_backend_find(const bki_backend_ops **out, const char *name, bki_error *err) {
   if (strcmp(name, "auto") == 0) {

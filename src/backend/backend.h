@@ -54,6 +54,7 @@ typedef struct bki_backend_ops {
                         bki_error *err);
 } bki_backend_ops;
 
+extern const bki_backend_ops bki_backend_cpu; /* own kernels, threads over texts */
 extern const bki_backend_ops bki_backend_ref; /* the oracle: plain loops in double precision, engine full */
 
 /* The backend of a name; "auto" is the first of the table. Errors: BKI_E_USAGE: no such name; BKI_E_DEVICE: this build

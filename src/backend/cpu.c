@@ -1,0 +1,69 @@
+/* The fast backend: own kernels for the instruction set that is found, threaded over texts. */
+#include "cpu.h"
+
+#include <stdlib.h>
+
+#include "fail.h"
+
+static bool has_incremental(const bki_model_config *model) {
+  return model->num_layers == 1;
+}
+
+static void destroy(bki_backend *backend) {
+  bki_cpu *cpu = (bki_cpu *)backend;
+  bki_cpu_incremental_destroy(cpu);
+  bki_cpu_words_clear(cpu);
+  bki_cpu_weights_clear(cpu);
+  free(cpu);
+}
+
+static bki_status create(bki_backend **out, const bki_model_config *model, const bki_parameters *parameters,
+                         const bki_backend_config *config, bki_error *err) {
+  if (config->engine == BKI_ENGINE_FULL) {
+    return bki_fail(err, BKI_E_DEVICE, "the cpu backend does not have the engine full yet");
+  }
+  const bki_cpu_kernels *kernels;
+  const char *isa;
+  BKI_TRY(bki_cpu_choose(&kernels, &isa, config->isa, config->precision, err));
+  bki_cpu *cpu = calloc(1, sizeof *cpu);
+  if (cpu == NULL) {
+    return bki_fail_memory(err);
+  }
+  cpu->base = (bki_backend){.ops = &bki_backend_cpu, .isa = isa};
+  cpu->model = model;
+  cpu->embedding = parameters->embedding;
+  cpu->kernels = kernels;
+  cpu->step = config->precision == BKI_PRECISION_BF16 ? kernels->step_bf16 : kernels->step;
+  cpu->pool = config->pool;
+  cpu->increments = config->increments;
+  bki_status status;
+  BKI_TRY_GOTO(status, fail, bki_cpu_weights_init(cpu, parameters, config->precision, err));
+  BKI_TRY_GOTO(status, fail, bki_cpu_words_init(cpu, err));
+  BKI_TRY_GOTO(status, fail, bki_cpu_incremental_create(cpu, err));
+  *out = &cpu->base;
+  return BKI_OK;
+fail:
+  destroy(&cpu->base);
+  return status;
+}
+
+static bki_status score(bki_backend *backend, const bki_sequence *sequences, size_t n, bki_scores *scores,
+                        bki_error *err) {
+  bki_cpu *cpu = (bki_cpu *)backend;
+  BKI_TRY(bki_cpu_words_prepare(cpu, sequences, n, err));
+  return bki_cpu_incremental_score(cpu, sequences, n, scores, err);
+}
+
+static bki_status forward(bki_backend *backend, const bki_sequence *sequences, size_t n, float *readout, float *logits,
+                          bki_error *err) {
+  bki_cpu *cpu = (bki_cpu *)backend;
+  BKI_TRY(bki_cpu_words_prepare(cpu, sequences, n, err));
+  return bki_cpu_incremental_forward(cpu, sequences, n, readout, logits, err);
+}
+
+const bki_backend_ops bki_backend_cpu = {.name = "cpu",
+                                         .has_incremental = has_incremental,
+                                         .create = create,
+                                         .destroy = destroy,
+                                         .score = score,
+                                         .forward = forward};

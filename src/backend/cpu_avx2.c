@@ -1,0 +1,35 @@
+/* AVX2 and FMA: 3 rows x 4 vectors of 8, 12 of the 16 registers. */
+#include <immintrin.h>
+
+typedef __m256 vf;
+#define V_WIDTH 8
+#define V_ROWS 3
+#define KERNELS bki_cpu_kernels_avx2
+/* Keeps a loaded value in its register: gcc would load it again for each use. */
+#define V_KEEP(a) __asm__("" : "+x"(a))
+
+static inline vf v_load(const float *p) {
+  return _mm256_load_ps(p);
+}
+static inline void v_store(float *p, vf a) {
+  _mm256_store_ps(p, a);
+}
+static inline vf v_set1(float a) {
+  return _mm256_set1_ps(a);
+}
+static inline vf v_fma(vf a, vf b, vf c) {
+  return _mm256_fmadd_ps(a, b, c);
+}
+static inline vf v_min(vf a, vf b) {
+  return _mm256_min_ps(a, b);
+}
+static inline vf v_max(vf a, vf b) {
+  return _mm256_max_ps(a, b);
+}
+/* a 2^n, n in the low bits of t */
+static inline vf v_scale(vf a, vf t) {
+  const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(t), 23);
+  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), n));
+}
+
+#include "cpu_kernels_template.h"

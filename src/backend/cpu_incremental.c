@@ -1,0 +1,202 @@
+/* Engine `incremental`: what variants have in common is run once. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "array.h"
+#include "cpu_run.h"
+#include "fail.h"
+
+/* Texts share a batch up to this many rows: short ones would leave register tiles and caches unused. */
+enum { BATCH_ROWS = 192 };
+
+/* Texts order[first .. first + n). */
+typedef struct batch {
+  size_t first;
+  size_t n;
+} batch;
+
+typedef struct bki_cpu_incremental {
+  bki_cpu_pad_states pads[2];
+  bki_cpu_workspace *workers;
+  int32_t n_workers;
+  /* Of the call. */
+  bki_cpu_extent extent;
+  const bki_sequence *sequences;
+  bki_scores *scores;
+  float *readout;
+  float *logits;
+  size_t *order; /* sequences, longest first */
+  size_t order_capacity;
+  batch *batches;
+  size_t n_batches;
+  size_t batches_capacity;
+} bki_cpu_incremental;
+
+bki_status bki_cpu_incremental_create(bki_cpu *cpu, bki_error *err) {
+  bki_cpu_incremental *engine = calloc(1, sizeof *engine);
+  cpu->incremental = engine;
+  if (engine == NULL) {
+    return bki_fail_memory(err);
+  }
+  engine->n_workers = bki_pool_threads(cpu->pool);
+  engine->workers = bki_array_create((size_t)engine->n_workers, sizeof *engine->workers);
+  if (engine->workers == NULL) {
+    return bki_fail_memory(err);
+  }
+  for (int direction = 0; direction < 2; direction++) {
+    BKI_TRY(bki_cpu_pad_states_create(&engine->pads[direction], cpu, direction, err));
+  }
+  return BKI_OK;
+}
+
+void bki_cpu_incremental_destroy(bki_cpu *cpu) {
+  bki_cpu_incremental *engine = cpu->incremental;
+  if (engine == NULL) {
+    return;
+  }
+  for (int32_t i = 0; engine->workers != NULL && i < engine->n_workers; i++) {
+    bki_cpu_workspace_clear(&engine->workers[i]);
+  }
+  free(engine->workers);
+  for (int direction = 0; direction < 2; direction++) {
+    bki_cpu_pad_states_clear(&engine->pads[direction]);
+  }
+  free(engine->order);
+  free(engine->batches);
+  free(engine);
+}
+
+/* Longest first; the index makes the order total. */
+static int compare_lengths(const void *a, const void *b, void *sequences) {
+  const size_t i = *(const size_t *)a;
+  const size_t j = *(const size_t *)b;
+  const int32_t length_i = ((const bki_sequence *)sequences)[i].length;
+  const int32_t length_j = ((const bki_sequence *)sequences)[j].length;
+  if (length_i != length_j) {
+    return length_i > length_j ? -1 : 1;
+  }
+  return i < j ? -1 : 1;
+}
+
+/* Cuts the sequences into batches, longest first, and makes room for the largest. */
+static bki_status plan_batches(bki_cpu *cpu, size_t n, bki_error *err) {
+  bki_cpu_incremental *engine = cpu->incremental;
+  BKI_TRY(bki_array_reserve(&engine->order, &engine->order_capacity, n, sizeof *engine->order, err));
+  BKI_TRY(bki_array_reserve(&engine->batches, &engine->batches_capacity, n, sizeof *engine->batches, err));
+  for (size_t i = 0; i < n; i++) {
+    engine->order[i] = i;
+  }
+  qsort_r(engine->order, n, sizeof *engine->order, compare_lengths, (void *)(uintptr_t)engine->sequences);
+  size_t rows = 0; /* of this batch */
+  size_t slots = 0;
+  size_t max_rows = 0;
+  size_t max_slots = 0;
+  engine->n_batches = 0;
+  for (size_t i = 0; i < n; i++) {
+    const int32_t length = engine->sequences[engine->order[i]].length;
+    const size_t added = bki_cpu_plan_rows(engine->extent, length);
+    if (i == 0 || rows + added > BATCH_ROWS) {
+      engine->batches[engine->n_batches++] = (batch){.first = i};
+      rows = slots = 0;
+    }
+    engine->batches[engine->n_batches - 1].n++;
+    rows += added;
+    slots += bki_cpu_plan_slots(engine->extent, length);
+    max_rows = rows > max_rows ? rows : max_rows;
+    max_slots = slots > max_slots ? slots : max_slots;
+  }
+  for (int32_t i = 0; i < engine->n_workers; i++) {
+    BKI_TRY(bki_cpu_workspace_reserve(&engine->workers[i], cpu, max_rows, max_slots, err));
+  }
+  return BKI_OK;
+}
+
+/* Readouts and logits of all slots of a batch. Returns their number. */
+static void run_batch(const bki_cpu *cpu, bki_cpu_workspace *ws, const batch *b) {
+  const bki_cpu_incremental *engine = cpu->incremental;
+  size_t slots = 0;
+  ws->n_texts = b->n;
+  for (size_t i = 0; i < b->n; i++) {
+    const bki_sequence *sequence = &engine->sequences[engine->order[b->first + i]];
+    ws->texts[i] = (bki_cpu_text){.ids = sequence->ids, .length = sequence->length, .first_slot = slots};
+    slots += bki_cpu_plan_slots(engine->extent, sequence->length);
+  }
+  for (int direction = 0; direction < 2; direction++) {
+    ws->n_rows = 0;
+    for (size_t i = 0; i < b->n; i++) {
+      bki_cpu_plan_text(ws->rows, &ws->n_rows, cpu->model, direction, engine->extent, (uint32_t)i, ws->texts[i].length);
+    }
+    bki_cpu_run(cpu, &engine->pads[direction], ws, direction);
+  }
+  for (size_t s = 0; s < slots; s++) {
+    ws->readouts[s] = ws->readout + s * ws->readout_stride;
+  }
+  bki_cpu_head(cpu, slots, ws->readouts, ws->hidden, ws->logits);
+}
+
+static void score_text(const bki_cpu *cpu, const bki_cpu_workspace *ws, const bki_cpu_text *text, bki_scores *scores) {
+  const float *const *readout = ws->readouts + text->first_slot;
+  const float *logits = ws->logits + text->first_slot * cpu->output.stride;
+  const size_t l = (size_t)text->length;
+  scores->predicted = bki_cpu_argmax(cpu, logits);
+  for (size_t k = 1; k <= l; k++) {
+    scores->score[k - 1] = bki_cpu_distance(cpu, readout[0], readout[k]);
+    scores->flip[k - 1] = bki_cpu_argmax(cpu, logits + k * cpu->output.stride) != scores->predicted;
+  }
+  for (size_t j = 1; cpu->increments && j <= l; j++) { /* the prefix of all l words is the text */
+    scores->increment[j - 1] = bki_cpu_distance(cpu, readout[j < l ? l + 1 + j : 0], readout[l + j]);
+  }
+}
+
+static void score_batch(void *context, size_t i, int32_t worker) {
+  const bki_cpu *cpu = context;
+  const bki_cpu_incremental *engine = cpu->incremental;
+  bki_cpu_workspace *ws = &engine->workers[worker];
+  const batch *b = &engine->batches[i];
+  run_batch(cpu, ws, b);
+  for (size_t k = 0; k < b->n; k++) {
+    score_text(cpu, ws, &ws->texts[k], &engine->scores[engine->order[b->first + k]]);
+  }
+}
+
+static void forward_batch(void *context, size_t i, int32_t worker) {
+  const bki_cpu *cpu = context;
+  const bki_cpu_incremental *engine = cpu->incremental;
+  bki_cpu_workspace *ws = &engine->workers[worker];
+  const batch *b = &engine->batches[i];
+  const size_t units = 2 * cpu->hidden;
+  const size_t n_classes = (size_t)cpu->model->n_classes;
+  run_batch(cpu, ws, b);
+  for (size_t k = 0; k < b->n; k++) {
+    const size_t to = engine->order[b->first + k];
+    if (engine->readout != NULL) {
+      memcpy(engine->readout + to * units, ws->readouts[k], units * sizeof *engine->readout);
+    }
+    if (engine->logits != NULL) {
+      memcpy(engine->logits + to * n_classes, ws->logits + k * cpu->output.stride, n_classes * sizeof *engine->logits);
+    }
+  }
+}
+
+bki_status bki_cpu_incremental_score(bki_cpu *cpu, const bki_sequence *sequences, size_t n, bki_scores *scores,
+                                     bki_error *err) {
+  bki_cpu_incremental *engine = cpu->incremental;
+  engine->extent = cpu->increments ? BKI_CPU_PREFIXES : BKI_CPU_VARIANTS;
+  engine->sequences = sequences;
+  engine->scores = scores;
+  BKI_TRY(plan_batches(cpu, n, err));
+  bki_pool_for(cpu->pool, engine->n_batches, score_batch, cpu);
+  return BKI_OK;
+}
+
+bki_status bki_cpu_incremental_forward(bki_cpu *cpu, const bki_sequence *sequences, size_t n, float *readout,
+                                       float *logits, bki_error *err) {
+  bki_cpu_incremental *engine = cpu->incremental;
+  engine->extent = BKI_CPU_WHOLE;
+  engine->sequences = sequences;
+  engine->readout = readout;
+  engine->logits = logits;
+  BKI_TRY(plan_batches(cpu, n, err));
+  bki_pool_for(cpu->pool, engine->n_batches, forward_batch, cpu);
+  return BKI_OK;
+}

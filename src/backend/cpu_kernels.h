@@ -1,0 +1,61 @@
+/* The arithmetic of the cpu backend, one table of functions an instruction set.
+ *
+ * Letters: R rows (variants), K depth of a product, H hidden units, W vector width in floats, N = W units a block.
+ * Weights are packed in blocks of 4 W columns: packed[block][k][4][W]. For the LSTM the four groups of a block are the
+ * gates i, f, g, o of the same W units, so that one register tile holds all that the cell update needs; for any other
+ * product they are 4 W neighbouring columns.
+ *
+ * The result of a row does not depend on the other rows: each is the same chain of operations whatever tile it is in.
+ */
+#ifndef BKI_BACKEND_CPU_KERNELS_H
+#define BKI_BACKEND_CPU_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { BKI_CPU_GATES = 4 };
+
+/* out[r] = bias + in[r] . packed, for 0 <= r < n_rows; 4 W blocks columns. */
+typedef struct bki_cpu_product {
+  size_t n_rows;
+  const float *const *in; /* [n_rows] rows of `depth` numbers */
+  size_t depth;           /* K */
+  size_t blocks;
+  const float *packed; /* [blocks][K][4][W], 64-byte aligned */
+  const float *bias;   /* [blocks][4][W], 64-byte aligned */
+  float *out;          /* n_rows rows at a distance of out_stride, 64-byte aligned */
+  size_t out_stride;   /* a multiple of 16, at least 4 W blocks */
+} bki_cpu_product;
+
+/* One time step of n_rows rows, which all have their states in the same matrices:
+ *   [i f g o] = x[r] + h_in[row[r]] . packed
+ *   c = sigmoid(f) c + sigmoid(i) tanh(g),  h_out = sigmoid(o) tanh(c) */
+typedef struct bki_cpu_step {
+  size_t n_rows;
+  const uint32_t *row;   /* [n_rows] all different */
+  const float *const *x; /* [n_rows] projected inputs [blocks][4][W], 64-byte aligned */
+  size_t hidden;         /* K = H */
+  size_t blocks;         /* H / W, rounded up */
+  size_t stride;         /* of the three matrices below, in floats; a multiple of 16, at least W blocks */
+  const float *h_in;     /* 64-byte aligned, as are the others */
+  float *h_out;          /* another matrix than h_in */
+  float *c;              /* updated in place */
+  const void *packed;    /* float [blocks][H][4][W]; amx: as bki_cpu_amx.h says */
+  float *scratch;        /* step_bf16: [n_rows * stride] */
+} bki_cpu_step;
+
+typedef struct bki_cpu_kernels {
+  size_t width; /* W */
+  void (*product)(const bki_cpu_product *job);
+  void (*step)(const bki_cpu_step *job);
+  /* As step, with h_in rounded to bfloat16 in the product; the weights are rounded already. */
+  void (*step_bf16)(const bki_cpu_step *job);
+} bki_cpu_kernels;
+
+extern const bki_cpu_kernels bki_cpu_kernels_portable;
+#if defined(__x86_64__)
+extern const bki_cpu_kernels bki_cpu_kernels_avx2;
+extern const bki_cpu_kernels bki_cpu_kernels_avx512;
+#endif
+
+#endif
