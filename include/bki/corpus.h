@@ -59,7 +59,8 @@ typedef struct bki_corpus bki_corpus;
 /* One raw record: its bytes exactly as they stand in the (decompressed) input, line ending included. Lines end with LF
  * or CRLF; the last one of a file may do without. The raw records and headers of a file, one after the other, are the
  * file but for its blank lines (of white space in JSON Lines, empty in CSV and TSV) and, where no header keeps it, a
- * byte order mark at its start. Records that libcsv refuses end at the next line end outside of quotes. */
+ * byte order mark at its start. Whoever joins records of several files has to end a last line that does without. A CSV
+ * record with a misplaced quote ends at the next line end outside of quotes. */
 typedef struct bki_raw_record {
   int64_t index; /* 0-based over all paths; bad records count, a CSV header and blank lines do not */
   int64_t line;  /* 1-based line of its first byte in its file */
@@ -87,8 +88,8 @@ BKI_API bki_status bki_corpus_next(bki_corpus *corpus, bki_raw_record *out, bool
 
 /* The fields of a raw record. Errors: BKI_E_DATA, with file, line and byte: not JSON, duplicate keys, not an object,
  * a missing field, a field of another type (a number where text belongs), invalid UTF-8, a NUL, a wrong number of
- * columns, a stray quote, too long. An empty text is a valid record (it has no words). BKI_E_INTERNAL: out of memory.
- */
+ * columns, a stray quote, more than 2^18 JSON values, too long. An empty text is a valid record (it has no words).
+ * BKI_E_INTERNAL: out of memory. */
 BKI_API bki_status bki_corpus_parse(const bki_corpus *corpus, const bki_raw_record *record, bki_arena *arena,
                                     bki_fields *out, bki_error *err);
 

@@ -6,6 +6,10 @@
 #include "fail.h"
 #include "reader.h"
 
+/* jansson builds all values of a record before it hands out one. A record of "{},{},{}" takes 75 times its size then:
+ * whoever wrote it does not get more than about 60 MB. */
+enum { MAX_VALUES = 1 << 18 };
+
 static bool is_json_space(char c) {
   return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
@@ -33,6 +37,21 @@ static size_t split(const bki_layout *layout, bki_split_state *state, bki_str by
 
 static bool is_blank(bki_str raw) {
   return count_space(raw) == raw.size;
+}
+
+/* Whether something that may begin a value stands there more than MAX_VALUES times, outside of strings. */
+static bool has_too_many_values(bki_str text) {
+  size_t n = 0;
+  for (size_t i = 0; i < text.size && text.size > MAX_VALUES; i++) {
+    char c = text.data[i];
+    n += c == ',' || c == '[' || c == '{';
+    if (c == '"') {
+      for (i++; i < text.size && text.data[i] != '"'; i++) {
+        i += text.data[i] == '\\';
+      }
+    }
+  }
+  return n > MAX_VALUES;
 }
 
 static const char *describe_error(const json_error_t *error) {
@@ -118,6 +137,10 @@ static bki_status get_field(const char *file, const bki_raw_record *record, cons
 
 static bki_status parse(const bki_layout *layout, const char *file, const bki_raw_record *record, bki_arena *arena,
                         bki_fields *out, bki_error *err) {
+  if (has_too_many_values(record->raw)) {
+    return bki_fail_at(err, BKI_E_DATA, file, record->line, record->byte,
+                       "expected at most %d values in a record, found more", MAX_VALUES);
+  }
   json_error_t error;
   json_t *object = json_loadb(record->raw.data, record->raw.size, JSON_REJECT_DUPLICATES, &error);
   if (object == NULL) {

@@ -191,7 +191,7 @@ bki_status bki_sink_open(bki_sink **out, const char *path, bool force, bki_error
   s->force = force;
   s->encode = encode_plain;
   s->name = strdup(standard ? "<stdout>" : path);
-  s->output = bki_array_create(OUTPUT_BYTES, 1);
+  s->output = malloc(OUTPUT_BYTES);
   bki_status status = s->name == NULL || s->output == NULL ? bki_fail_memory(err) : BKI_OK;
   if (status == BKI_OK && !standard) {
     status = open_file(s, path, err);

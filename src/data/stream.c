@@ -179,7 +179,7 @@ static bki_status choose_decoder(bki_stream *s, bki_error *err) {
 static bki_status open_file(bki_stream *s, const char *path, bki_error *err) {
   bool standard = strcmp(path, "-") == 0;
   s->name = strdup(standard ? "<stdin>" : path);
-  s->input = bki_array_create(INPUT_BYTES, 1);
+  s->input = malloc(INPUT_BYTES);
   if (s->name == NULL || s->input == NULL) {
     return bki_fail_memory(err);
   }

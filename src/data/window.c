@@ -15,7 +15,7 @@ bki_status bki_window_open(bki_window *window, const char *path, bki_error *err)
   return status != BKI_OK ? status : bki_stream_open(&window->stream, path, err);
 }
 
-/* Room for FILL_BYTES more: by moving what is left to the front, or by growing when that would not free half. */
+/* Room for FILL_BYTES more: by moving what is left to the front, and by growing when that is not enough. */
 static bki_status make_room(bki_window *w, bki_error *err) {
   size_t size = w->end - w->begin;
   if (w->capacity - w->end >= FILL_BYTES) {

@@ -174,6 +174,33 @@ Test(corpus_jsonl, refuses_nesting_without_end) {
   bki_strbuf_clear(&line);
 }
 
+Test(corpus_jsonl, refuses_values_that_would_take_many_times_their_size) {
+  bki_strbuf line = {0};
+  bki_strbuf_add_text(&line, "{\"text\": \"a\", \"x\": [");
+  for (int i = 0; i < 1 << 18; i++) {
+    bki_strbuf_add_text(&line, "{},");
+  }
+  bki_strbuf_add_text(&line, "{}]}\n");
+  assert_bad(bki_strbuf_str(&line), 0, "expected at most 262144 values in a record");
+  bki_strbuf_clear(&line);
+}
+
+Test(corpus_jsonl, reads_a_long_text_of_commas_and_brackets) {
+  bki_strbuf line = {0};
+  bki_strbuf_add_text(&line, "{\"text\": \"");
+  for (int i = 0; i < 1 << 18; i++) {
+    bki_strbuf_add_text(&line, ",[\\\"{");
+  }
+  bki_strbuf_add_text(&line, "\"}\n");
+  corpus_file file;
+  open_lines(&file, bki_strbuf_str(&line));
+  cr_assert(corpus_file_next(&file));
+  cr_assert_eq(corpus_file_parse(&file), BKI_OK, "%s", file.err.message);
+  cr_assert_eq(file.fields.text.size, (size_t)4 << 18);
+  corpus_file_close(&file);
+  bki_strbuf_clear(&line);
+}
+
 Test(corpus_jsonl, refuses_settings_for_columns) {
   corpus_file file;
   bki_corpus_config config = defaults();
