@@ -12,6 +12,7 @@ static bool has_incremental(const bki_model_config *model) {
 static void destroy(bki_backend *backend) {
   bki_cpu *cpu = (bki_cpu *)backend;
   bki_cpu_incremental_destroy(cpu);
+  bki_cpu_full_destroy(cpu);
   bki_cpu_words_clear(cpu);
   bki_cpu_weights_clear(cpu);
   free(cpu);
@@ -19,9 +20,6 @@ static void destroy(bki_backend *backend) {
 
 static bki_status create(bki_backend **out, const bki_model_config *model, const bki_parameters *parameters,
                          const bki_backend_config *config, bki_error *err) {
-  if (config->engine == BKI_ENGINE_FULL) {
-    return bki_fail(err, BKI_E_DEVICE, "the cpu backend does not have the engine full yet");
-  }
   const bki_cpu_kernels *kernels;
   const char *isa;
   BKI_TRY(bki_cpu_choose(&kernels, &isa, config->isa, config->precision, err));
@@ -39,7 +37,8 @@ static bki_status create(bki_backend **out, const bki_model_config *model, const
   bki_status status;
   BKI_TRY_GOTO(status, fail, bki_cpu_weights_init(cpu, parameters, config->precision, err));
   BKI_TRY_GOTO(status, fail, bki_cpu_words_init(cpu, err));
-  BKI_TRY_GOTO(status, fail, bki_cpu_incremental_create(cpu, err));
+  const bool full = config->engine == BKI_ENGINE_FULL;
+  BKI_TRY_GOTO(status, fail, full ? bki_cpu_full_create(cpu, err) : bki_cpu_incremental_create(cpu, err));
   *out = &cpu->base;
   return BKI_OK;
 fail:
@@ -51,14 +50,16 @@ static bki_status score(bki_backend *backend, const bki_sequence *sequences, siz
                         bki_error *err) {
   bki_cpu *cpu = (bki_cpu *)backend;
   BKI_TRY(bki_cpu_words_prepare(cpu, sequences, n, err));
-  return bki_cpu_incremental_score(cpu, sequences, n, scores, err);
+  return cpu->full != NULL ? bki_cpu_full_score(cpu, sequences, n, scores, err)
+                           : bki_cpu_incremental_score(cpu, sequences, n, scores, err);
 }
 
 static bki_status forward(bki_backend *backend, const bki_sequence *sequences, size_t n, float *readout, float *logits,
                           bki_error *err) {
   bki_cpu *cpu = (bki_cpu *)backend;
   BKI_TRY(bki_cpu_words_prepare(cpu, sequences, n, err));
-  return bki_cpu_incremental_forward(cpu, sequences, n, readout, logits, err);
+  return cpu->full != NULL ? bki_cpu_full_forward(cpu, sequences, n, readout, logits, err)
+                           : bki_cpu_incremental_forward(cpu, sequences, n, readout, logits, err);
 }
 
 const bki_backend_ops bki_backend_cpu = {.name = "cpu",

@@ -49,6 +49,7 @@ typedef struct bki_cpu {
   bki_pool *pool; /* borrowed */
   bool increments;
   struct bki_cpu_incremental *incremental; /* engine incremental, else NULL */
+  struct bki_cpu_full *full;               /* engine full, else NULL */
 } bki_cpu;
 
 /* Zeroed floats, 64-byte aligned; NULL when out of memory. */
@@ -87,6 +88,14 @@ bki_status bki_cpu_incremental_score(bki_cpu *cpu, const bki_sequence *sequences
                                      bki_error *err);
 bki_status bki_cpu_incremental_forward(bki_cpu *cpu, const bki_sequence *sequences, size_t n, float *readout,
                                        float *logits, bki_error *err);
+
+/* cpu_full.c */
+bki_status bki_cpu_full_create(bki_cpu *cpu, bki_error *err);
+void bki_cpu_full_destroy(bki_cpu *cpu);
+bki_status bki_cpu_full_score(bki_cpu *cpu, const bki_sequence *sequences, size_t n, bki_scores *scores,
+                              bki_error *err);
+bki_status bki_cpu_full_forward(bki_cpu *cpu, const bki_sequence *sequences, size_t n, float *readout, float *logits,
+                                bki_error *err);
 
 /* cpu_isa.c: the kernels of an instruction set and its name for that precision. Errors: BKI_E_USAGE, BKI_E_DEVICE. */
 bki_status bki_cpu_choose(const bki_cpu_kernels **out, const char **name, bki_isa isa, bki_precision precision,

@@ -1,0 +1,362 @@
+/* Every backend and engine gives the scores of the oracle, the same bytes whatever the threads and the batch. */
+#include <criterion/criterion.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "random_model.h"
+
+/* A gate sums E + H + 2 products; with weights within 1/sqrt(inputs) the terms together are of the order of 1, and
+ * their rounding in fp32 (u = 2^-24) comes to some u sqrt(E + H) / 2 <= 5e-7; exp and tanh add 1e-7. The recurrence
+ * forgets: the error of one step is multiplied by 1 / (1 - f), 2 to 3 for the forget gates of these models, whatever
+ * the length. A score is a difference of two readouts. */
+#define FP32_TOLERANCE 3e-6f
+/* Weights and states rounded to bfloat16 (u = 2^-9) in H of the products: 4,000 u of fp32 on a part of the sum. */
+#define BF16_TOLERANCE 2e-2f
+/* Logits that differ by less may change places: the readout's error times weights of random sign. */
+#define MARGIN 20
+
+typedef struct variant {
+  bki_engine engine;
+  const char *isa;
+  bki_precision precision;
+} variant;
+
+static const variant variants[] = {
+    {BKI_ENGINE_INCREMENTAL, "portable", BKI_PRECISION_FP32},
+    {BKI_ENGINE_INCREMENTAL, "avx2", BKI_PRECISION_FP32},
+    {BKI_ENGINE_INCREMENTAL, "avx512", BKI_PRECISION_FP32},
+    {BKI_ENGINE_FULL, "portable", BKI_PRECISION_FP32},
+    {BKI_ENGINE_FULL, "avx2", BKI_PRECISION_FP32},
+    {BKI_ENGINE_FULL, "avx512", BKI_PRECISION_FP32},
+    {BKI_ENGINE_INCREMENTAL, "portable", BKI_PRECISION_BF16},
+    {BKI_ENGINE_INCREMENTAL, "avx2", BKI_PRECISION_BF16},
+    {BKI_ENGINE_INCREMENTAL, "avx512", BKI_PRECISION_BF16},
+    {BKI_ENGINE_INCREMENTAL, "amx", BKI_PRECISION_BF16},
+    {BKI_ENGINE_FULL, "auto", BKI_PRECISION_BF16},
+};
+enum { N_VARIANTS = sizeof variants / sizeof variants[0] };
+
+static float tolerance_of(const variant *v) {
+  return v->precision == BKI_PRECISION_FP32 ? FP32_TOLERANCE : BF16_TOLERANCE;
+}
+
+/* A model, a corpus, the oracle's scores, and words to name the case in a message. */
+typedef struct setting {
+  bki_model_config shape;
+  bki_model *model;
+  bki_scorer *ref;
+  corpus expected;
+  bool increments;
+  char name[160];
+} setting;
+
+static setting make_setting(const bki_model_config *shape, uint64_t seed, const int32_t *lengths, size_t n,
+                            bool increments) {
+  setting s = {.shape = *shape, .model = random_model(seed, shape), .increments = increments};
+  bki_scorer_config config;
+  bki_scorer_config_init(&config);
+  config.backend = "ref";
+  config.increments = increments;
+  s.ref = open_scorer(s.model, &config);
+  s.expected = random_corpus(seed + 1, shape->vocabulary_size, lengths, n, increments);
+  snprintf(s.name, sizeof s.name, "seed %d E %d H %d layers %d D %d readout %d pad %d:%d", (int)seed,
+           shape->embedding_dim, shape->hidden, shape->num_layers, shape->dense, (int)shape->readout, (int)shape->pad,
+           shape->pad_length);
+  return s;
+}
+
+static void clear_setting(setting *s) {
+  corpus_free(&s->expected);
+  bki_scorer_destroy(s->ref);
+  bki_model_destroy(s->model);
+}
+
+/* The same texts with room for results of their own. */
+static corpus copy_texts(const setting *s) {
+  int32_t lengths[64];
+  for (size_t i = 0; i < s->expected.n; i++) {
+    lengths[i] = s->expected.sequences[i].length;
+  }
+  corpus c = random_corpus(0, 1, lengths, s->expected.n, s->increments);
+  for (size_t i = 0; i < c.n; i++) {
+    memcpy((void *)(uintptr_t)c.sequences[i].ids, s->expected.sequences[i].ids, (size_t)lengths[i] * sizeof(int32_t));
+  }
+  return c;
+}
+
+/* NULL where this machine does not have the instructions; a one-layer engine is passed over for deep models. */
+static bki_scorer *open_variant(const setting *s, const variant *v, int32_t threads) {
+  if (v->engine == BKI_ENGINE_INCREMENTAL && s->shape.num_layers > 1) {
+    return NULL;
+  }
+  bki_scorer_config config = {.backend = "cpu",
+                              .engine = v->engine,
+                              .precision = v->precision,
+                              .threads = threads,
+                              .isa = v->isa,
+                              .increments = s->increments};
+  bki_scorer *scorer = NULL;
+  bki_error err;
+  bki_status status = bki_scorer_create(&scorer, s->model, &config, &err);
+  const bool may_lack = strcmp(v->isa, "portable") != 0;
+  cr_assert(status == BKI_OK || (may_lack && status == BKI_E_DEVICE), "%s: %s", s->name, err.message);
+  return scorer;
+}
+
+/* The lead of the largest logit of a text without word `without` (-1: with all), by the oracle. */
+static float lead(const setting *s, const bki_sequence *text, int32_t without) {
+  int32_t *ids = malloc((size_t)(text->length + 1) * sizeof *ids);
+  int32_t n = 0;
+  for (int32_t t = 0; t < text->length; t++) {
+    if (t != without) {
+      ids[n++] = text->ids[t];
+    }
+  }
+  float logits[8];
+  cr_assert_eq(bki_scorer_forward(s->ref, &(bki_sequence){ids, n}, 1, NULL, logits, NULL), BKI_OK);
+  free(ids);
+  float first = -INFINITY;
+  float second = -INFINITY;
+  for (int32_t c = 0; c < s->shape.n_classes; c++) {
+    second = logits[c] > first ? first : fmaxf(second, logits[c]);
+    first = fmaxf(first, logits[c]);
+  }
+  return first - second;
+}
+
+static void check_close(const setting *s, const corpus *c, float tolerance, const char *what) {
+  for (size_t i = 0; i < c->n; i++) {
+    const bki_sequence *text = &c->sequences[i];
+    const bki_scores *want = &s->expected.scores[i];
+    const bki_scores *got = &c->scores[i];
+    const bool clear = lead(s, text, -1) > MARGIN * tolerance;
+    cr_assert(!clear || got->predicted == want->predicted, "%s %s: text %zu: predicted %d for %d", s->name, what, i,
+              got->predicted, want->predicted);
+    for (int32_t j = 0; j < text->length; j++) {
+      cr_assert(fabsf(got->score[j] - want->score[j]) <= tolerance, "%s %s: text %zu of %d words, word %d: %g for %g",
+                s->name, what, i, text->length, j, (double)got->score[j], (double)want->score[j]);
+      cr_assert(!s->increments || fabsf(got->increment[j] - want->increment[j]) <= tolerance,
+                "%s %s: text %zu of %d words, increment %d: %g for %g", s->name, what, i, text->length, j,
+                s->increments ? (double)got->increment[j] : 0, s->increments ? (double)want->increment[j] : 0);
+      cr_assert(got->flip[j] == want->flip[j] || !clear || lead(s, text, j) <= MARGIN * tolerance,
+                "%s %s: text %zu, word %d: flip %d for %d", s->name, what, i, j, got->flip[j], want->flip[j]);
+    }
+  }
+}
+
+static void check_same_bytes(const setting *s, const corpus *a, const corpus *b, const char *what) {
+  for (size_t i = 0; i < a->n; i++) {
+    const size_t l = (size_t)a->sequences[i].length;
+    const bki_scores *x = &a->scores[i];
+    const bki_scores *y = &b->scores[i];
+    cr_assert(x->predicted == y->predicted && memcmp(x->score, y->score, l * sizeof *x->score) == 0 &&
+                  memcmp(x->flip, y->flip, l) == 0 &&
+                  (!s->increments || memcmp(x->increment, y->increment, l * sizeof *x->increment) == 0),
+              "%s %s: text %zu of %zu words differs", s->name, what, i, l);
+  }
+}
+
+/* Scores every text in a call of its own. */
+static void score_alone(bki_scorer *scorer, const corpus *c) {
+  for (size_t i = 0; i < c->n; i++) {
+    cr_assert_eq(bki_scorer_score(scorer, &c->sequences[i], 1, &c->scores[i], NULL), BKI_OK);
+  }
+}
+
+static void check_variant(const setting *s, const variant *v) {
+  bki_scorer *one = open_variant(s, v, 1);
+  bki_scorer *three = open_variant(s, v, 3);
+  if (one != NULL) {
+    char what[64];
+    snprintf(what, sizeof what, "%s %s %s", bki_scorer_engine(one), bki_scorer_precision(one), bki_scorer_isa(one));
+    corpus batch = copy_texts(s);
+    corpus other = copy_texts(s);
+    score_corpus(one, &batch);
+    check_close(s, &batch, tolerance_of(v), what);
+    score_corpus(three, &other);
+    check_same_bytes(s, &batch, &other, "threads 1 and 3");
+    score_alone(one, &other);
+    check_same_bytes(s, &batch, &other, "in a batch and alone");
+    corpus_free(&batch);
+    corpus_free(&other);
+  }
+  bki_scorer_destroy(one);
+  bki_scorer_destroy(three);
+}
+
+static void check_variants(setting *s) {
+  score_corpus(s->ref, &s->expected);
+  for (size_t i = 0; i < N_VARIANTS; i++) {
+    check_variant(s, &variants[i]);
+  }
+}
+
+/* Every engine and instruction set against the oracle. */
+static void check_setting(const bki_model_config *shape, uint64_t seed, const int32_t *lengths, size_t n,
+                          bool increments) {
+  setting s = make_setting(shape, seed, lengths, n, increments);
+  check_variants(&s);
+  clear_setting(&s);
+}
+
+static const int32_t ragged[] = {7, 0, 2, 17, 1, 5, 6, 1, 13, 16};
+enum { N_RAGGED = sizeof ragged / sizeof ragged[0], LONGEST = 17 };
+
+Test(engines, agree_on_sizes_that_are_no_multiple_of_a_vector) {
+  static const int32_t hidden[] = {1, 3, 7, 8, 17, 33, 100, 128, 130};
+  static const int32_t embedding[] = {130, 8, 33, 1, 100, 3, 17, 7, 128};
+  for (uint64_t i = 0; i < 9; i++) {
+    bki_model_config shape = random_config(embedding[i], hidden[i]);
+    shape.dense = i % 2 == 0 ? 7 : 0;
+    shape.dense_activation = (bki_activation)(i % 3);
+    check_setting(&shape, 100 + i, ragged, N_RAGGED, true);
+  }
+}
+
+/* exp of arguments far beyond its range, states that stay for ever, cells that grow with the length. */
+Test(engines, agree_where_gates_saturate) {
+  bki_model_config shape = random_config(6, 24);
+  setting s = make_setting(&shape, 150, ragged, N_RAGGED, true);
+  const bki_parameters *p = bki_model_parameters(s.model);
+  for (int32_t k = 0; k < 4 * shape.hidden; k++) {
+    p->lstm[0].b_ih[k] *= 200;
+    p->lstm[1].b_hh[k] *= 200;
+  }
+  check_variants(&s);
+  clear_setting(&s);
+}
+
+static void check_modes(int32_t layers, uint64_t seed) {
+  for (int pad = BKI_PAD_NONE; pad <= BKI_PAD_POST; pad++) {
+    for (int readout = BKI_READOUT_FINAL; readout <= BKI_READOUT_MAX; readout++) {
+      for (int i = 0; i < 2; i++) {
+        bki_model_config shape = random_config(6, 9);
+        shape.num_layers = layers;
+        shape.readout = (bki_readout)readout;
+        shape.pad = (bki_pad)pad;
+        shape.pad_vector = (bki_pad_vector)i;
+        shape.pad_length = pad == BKI_PAD_NONE ? 0 : i == 0 ? LONGEST : LONGEST + 6;
+        shape.max_words = LONGEST;
+        check_setting(&shape, seed++, ragged, N_RAGGED, i == 0);
+      }
+    }
+  }
+}
+
+Test(engines, agree_on_every_padding_and_readout) {
+  check_modes(1, 200);
+}
+
+Test(engines, agree_on_deep_models) {
+  check_modes(2, 300);
+  check_modes(3, 400);
+}
+
+/* A long text: as the oracle takes a while, on a few of its words; and `full` is slow. */
+static const variant long_variants[] = {{BKI_ENGINE_INCREMENTAL, "portable", BKI_PRECISION_FP32},
+                                        {BKI_ENGINE_INCREMENTAL, "avx2", BKI_PRECISION_FP32},
+                                        {BKI_ENGINE_INCREMENTAL, "avx512", BKI_PRECISION_FP32},
+                                        {BKI_ENGINE_FULL, "auto", BKI_PRECISION_FP32}};
+
+static void check_long(const bki_model_config *shape, uint64_t seed, int32_t length) {
+  setting s = make_setting(shape, seed, &length, 1, false);
+  const bki_sequence *text = &s.expected.sequences[0];
+  const int32_t words[] = {0, 1, length / 2, length - 2, length - 1};
+  const size_t units = 2 * (size_t)shape->hidden;
+  float *whole = malloc(units * sizeof *whole);
+  float *without = malloc(units * sizeof *without);
+  int32_t *ids = malloc((size_t)length * sizeof *ids);
+  cr_assert_eq(bki_scorer_forward(s.ref, text, 1, whole, NULL, NULL), BKI_OK);
+  for (size_t i = 0; i < sizeof long_variants / sizeof long_variants[0]; i++) {
+    bki_scorer *scorer = open_variant(&s, &long_variants[i], 1);
+    if (scorer != NULL) {
+      score_corpus(scorer, &s.expected);
+    }
+    for (size_t k = 0; scorer != NULL && k < sizeof words / sizeof words[0]; k++) {
+      const int32_t j = words[k];
+      memcpy(ids, text->ids, (size_t)j * sizeof *ids);
+      memcpy(ids + j, text->ids + j + 1, (size_t)(length - j - 1) * sizeof *ids);
+      cr_assert_eq(bki_scorer_forward(s.ref, &(bki_sequence){ids, length - 1}, 1, without, NULL, NULL), BKI_OK);
+      float f = 0;
+      for (size_t u = 0; u < units; u++) {
+        f = fmaxf(f, fabsf(whole[u] - without[u]));
+      }
+      const float got = s.expected.scores[0].score[j];
+      cr_assert(fabsf(got - f) <= FP32_TOLERANCE, "%s %s, word %d: %g for %g", s.name, bki_scorer_isa(scorer), j,
+                (double)got, (double)f);
+    }
+    bki_scorer_destroy(scorer);
+  }
+  free(ids);
+  free(whole);
+  free(without);
+  clear_setting(&s);
+}
+
+Test(engines, agree_on_long_texts) {
+  bki_model_config paper = random_config(100, 128);
+  check_long(&paper, 500, 130);
+  bki_model_config longest = random_config(3, 5);
+  check_long(&longest, 501, 2500);
+  longest.readout = BKI_READOUT_MEAN;
+  longest.pad = BKI_PAD_PRE;
+  longest.pad_length = 700;
+  check_long(&longest, 502, 500);
+}
+
+/* Without any word in the vocabulary every id is oov_id: deleting one or its neighbour leaves the same text. */
+Test(engines, equal_words_tie_exactly) {
+  for (int readout = BKI_READOUT_FINAL; readout <= BKI_READOUT_MAX; readout++) {
+    for (int pad = BKI_PAD_NONE; pad <= BKI_PAD_POST; pad++) {
+      bki_model_config shape = random_config(7, 19);
+      shape.readout = (bki_readout)readout;
+      shape.pad = (bki_pad)pad;
+      shape.pad_length = pad == BKI_PAD_NONE ? 0 : 40;
+      shape.max_words = 40;
+      shape.vocabulary_size = 1; /* random_corpus gives one id only */
+      shape.oov_id = 0;
+      const int32_t length = 37;
+      setting s = make_setting(&shape, 600, &length, 1, false);
+      for (size_t i = 0; i < N_VARIANTS; i++) {
+        bki_scorer *scorer = open_variant(&s, &variants[i], 1);
+        if (scorer == NULL) {
+          continue;
+        }
+        score_corpus(scorer, &s.expected);
+        const float *score = s.expected.scores[0].score;
+        for (int32_t j = 1; j < length; j++) {
+          cr_assert_arr_eq(&score[j], &score[0], sizeof *score, "%s %s %s: words 0 and %d: %.9g and %.9g", s.name,
+                           bki_scorer_engine(scorer), variants[i].isa, j, (double)score[0], (double)score[j]);
+        }
+        bki_scorer_destroy(scorer);
+      }
+      clear_setting(&s);
+    }
+  }
+}
+
+Test(engines, forward_agrees) {
+  for (int32_t layers = 1; layers <= 2; layers++) {
+    bki_model_config shape = random_config(9, 21);
+    shape.num_layers = layers;
+    setting s = make_setting(&shape, 700, ragged, N_RAGGED, false);
+    float want[N_RAGGED * (42 + 3)];
+    float got[N_RAGGED * (42 + 3)];
+    cr_assert_eq(bki_scorer_forward(s.ref, s.expected.sequences, N_RAGGED, want, want + N_RAGGED * 42, NULL), BKI_OK);
+    for (size_t i = 0; i < N_VARIANTS; i++) {
+      bki_scorer *scorer = open_variant(&s, &variants[i], 2);
+      if (scorer == NULL) {
+        continue;
+      }
+      cr_assert_eq(bki_scorer_forward(scorer, s.expected.sequences, N_RAGGED, got, got + N_RAGGED * 42, NULL), BKI_OK);
+      for (size_t k = 0; k < sizeof got / sizeof got[0]; k++) {
+        cr_assert(fabsf(got[k] - want[k]) <= tolerance_of(&variants[i]), "%s %s: %zu: %g for %g", s.name,
+                  variants[i].isa, k, (double)got[k], (double)want[k]);
+      }
+      bki_scorer_destroy(scorer);
+    }
+    clear_setting(&s);
+  }
+}
