@@ -10,9 +10,26 @@
 #include "lowercase.h"
 #include "words.h"
 
-static const char punctuation[] = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~"; /* no apostrophe: "it's" is one word */
-
-enum { SEPARATOR = 0x80 }; /* in splitter.map: separates words */
+/* What an ASCII byte is. */
+enum {
+  W = 1, /* white space of Python's str.split */
+  K = 2, /* white space that keras splits at */
+  S = W | K,
+  P = 4,    /* punctuation; not the apostrophe: "it's" is one word */
+  U = 0x20, /* an upper-case letter: the bit that makes it lower case */
+};
+static const uint8_t ascii[128] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, S, S, W, W, W, 0, 0, /* tab, line feed, ..., carriage return */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, W, W, W, W, /* the information separators */
+    S, P, P, P, P, P, P, 0, P, P, P, P, P, P, P, P, /* !"#$%&'()*+,-./ */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, P, P, P, P, P, P, /* 0-9 :;<=>? */
+    P, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, /* @ A-O */
+    U, U, U, U, U, U, U, U, U, U, U, P, P, P, P, P, /* P-Z [\]^_ */
+    P, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* ` a-o */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, P, P, P, P, 0, /* p-z {|}~ */
+};
+static const uint8_t separators[] = {
+    [BKI_TOKENIZER_WORDS] = W | P, [BKI_TOKENIZER_KERAS] = K | P, [BKI_TOKENIZER_WHITESPACE] = W};
 
 typedef struct splitter {
   const bki_tokenizer_config *config;
@@ -23,7 +40,6 @@ typedef struct splitter {
   uint8_t *out;
   size_t start; /* of the current word in `out` */
   size_t n_out;
-  uint8_t map[128]; /* what each ASCII byte becomes */
 } splitter;
 
 void bki_tokenizer_config_init(bki_tokenizer_config *config, bki_tokenizer_type type) {
@@ -32,21 +48,6 @@ void bki_tokenizer_config_init(bki_tokenizer_config *config, bki_tokenizer_type 
       .lowercase = type != BKI_TOKENIZER_WHITESPACE,
       .strip_html = type == BKI_TOKENIZER_WORDS,
   };
-}
-
-static void init_map(uint8_t map[128], const bki_tokenizer_config *config) {
-  const bool keras = config->type == BKI_TOKENIZER_KERAS;
-  for (uint8_t c = 0; c < 128; c++) {
-    const bool space = c == ' ' || c == '\t' || c == '\n';
-    const bool white = space || (c >= '\v' && c <= '\r') || (c >= 0x1c && c <= 0x1f);
-    const bool upper = c >= 'A' && c <= 'Z';
-    map[c] = (keras ? space : white) ? SEPARATOR : upper && config->lowercase ? (uint8_t)(c + ('a' - 'A')) : c;
-  }
-  if (config->type != BKI_TOKENIZER_WHITESPACE) {
-    for (const char *p = punctuation; *p != '\0'; p++) {
-      map[(uint8_t)*p] = SEPARATOR;
-    }
-  }
 }
 
 /* The length of the line break at text[0] == '<', or 0: what an HTML parser takes for one, `<br` or `</br` in any case,
@@ -77,9 +78,17 @@ static bki_status end_word(splitter *s, bki_error *err) {
   return BKI_OK;
 }
 
+static bki_status refuse_utf8(const splitter *s, size_t at, bki_error *err) {
+  return bki_fail_at(err, BKI_E_DATA, NULL, 0, (int64_t)at, "expected UTF-8, found the byte 0x%02x", s->text[at]);
+}
+
 static bki_status separate(splitter *s, bki_error *err) {
   const uint8_t *text = s->text + s->at;
   const size_t tag = s->config->strip_html && *text == '<' ? line_break_length(text, s->size - s->at) : 0;
+  const uint8_t *invalid = u8_check(text, tag);
+  if (invalid != NULL) {
+    return refuse_utf8(s, (size_t)(invalid - s->text), err);
+  }
   s->at += tag > 0 ? tag : 1;
   return end_word(s, err);
 }
@@ -89,8 +98,7 @@ static bki_status take_code_point(splitter *s, bki_error *err) {
   ucs4_t c;
   int length = u8_mbtoucr(&c, s->text + s->at, s->size - s->at);
   if (length <= 0) {
-    return bki_fail_at(err, BKI_E_DATA, NULL, 0, (int64_t)s->at, "expected UTF-8, found the byte 0x%02x",
-                       s->text[s->at]);
+    return refuse_utf8(s, s->at, err);
   }
   if (s->config->type != BKI_TOKENIZER_KERAS && uc_is_property_white_space(c)) {
     s->at += (size_t)length;
@@ -109,10 +117,13 @@ static bki_status take_code_point(splitter *s, bki_error *err) {
 
 /* Takes the ASCII bytes up to a separator, or up to a byte that is not ASCII. */
 static void take_ascii(splitter *s) {
+  const uint8_t separates = separators[s->config->type];
+  const uint8_t lower = s->config->lowercase ? U : 0;
   size_t at = s->at;
   size_t n_out = s->n_out;
-  while (at < s->size && s->text[at] < 0x80 && s->map[s->text[at]] != SEPARATOR) {
-    s->out[n_out++] = s->map[s->text[at++]];
+  while (at < s->size && s->text[at] < 0x80 && !(ascii[s->text[at]] & separates)) {
+    s->out[n_out++] = s->text[at] | (ascii[s->text[at]] & lower);
+    at++;
   }
   s->at = at;
   s->n_out = n_out;
@@ -139,7 +150,6 @@ bki_status bki_tokenizer_split(const bki_tokenizer_config *config, bki_str text,
       .words = words,
       .out = (uint8_t *)words->bytes,
   };
-  init_map(s.map, config);
   bki_status status = split(&s, err);
   if (status != BKI_OK) {
     bki_words_slice(words, 0, 0);

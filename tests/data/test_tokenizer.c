@@ -231,6 +231,17 @@ Test(tokenizer, refuses_invalid_utf8_with_its_position) {
   }
 }
 
+Test(tokenizer, refuses_invalid_utf8_in_a_line_break) {
+  bki_tokenizer_config config;
+  bki_tokenizer_config_init(&config, BKI_TOKENIZER_WORDS);
+  bki_words words;
+  bki_words_init(&words);
+  bki_error err;
+  cr_assert_eq(bki_tokenizer_split(&config, str("a<br \xc3(/>"), &words, &err), BKI_E_DATA);
+  cr_assert_eq(err.byte, 5);
+  bki_words_clear(&words);
+}
+
 Test(tokenizer, refuses_a_text_of_4_gib_without_reading_it) {
   bki_tokenizer_config config;
   bki_tokenizer_config_init(&config, BKI_TOKENIZER_WORDS);

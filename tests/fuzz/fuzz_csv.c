@@ -1,7 +1,5 @@
 #include "walk_corpus.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 /* The first byte chooses the settings, bit by bit. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size == 0) {

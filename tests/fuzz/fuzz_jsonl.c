@@ -1,7 +1,5 @@
 #include "walk_corpus.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   bki_corpus_config config;
   bki_corpus_config_init(&config);
