@@ -157,7 +157,7 @@ static bool is_zstd(const unsigned char *magic) {
 /* Tells the compression from the first bytes, however few a pipe hands out at once. */
 static bki_status choose_decoder(bki_stream *s, bki_error *err) {
   while (s->end < MAGIC_BYTES && !s->at_eof) {
-    size_t got;
+    size_t got = 0;
     BKI_TRY(read_some(s, s->input + s->end, INPUT_BYTES - s->end, &got, err));
     s->end += got;
   }
