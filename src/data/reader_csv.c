@@ -1,8 +1,8 @@
 /* CSV and TSV through libcsv. */
+#include <stdlib.h>
 #include <string.h>
 
 #include <csv.h>
-#include <stdlib.h>
 #include <unistr.h>
 
 #include "fail.h"
