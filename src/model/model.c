@@ -1,5 +1,6 @@
 #include "model.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,36 +30,43 @@ static bki_status copy_classes(bki_model *model, const char *const *classes, bki
   return BKI_OK;
 }
 
-bki_status bki_model_create(bki_model **out, const bki_model_config *config, const bki_parameters **parameters,
-                            bki_error *err) {
-  BKI_TRY(bki_model_config_check(config, NULL, err));
-  bki_model *model = calloc(1, sizeof *model);
+bki_status bki_model_create_in(bki_model **out, bki_arena *arena, const bki_model_config *config, bki_error *err) {
+  bki_model *model = bki_array_create(1, sizeof *model);
   if (model == NULL) {
+    bki_arena_destroy(arena);
     return bki_fail_memory(err);
   }
   bki_status status;
+  model->arena = arena;
   model->config = *config;
-  model->arena = bki_arena_create();
-  if (model->arena == NULL) {
-    status = bki_fail_memory(err);
-    goto fail;
-  }
   BKI_TRY_GOTO(status, fail, copy_classes(model, config->classes, err));
   BKI_TRY_GOTO(status, fail, bki_parameters_init(&model->parameters, &model->config, err));
   *out = model;
-  if (parameters != NULL) {
-    *parameters = &model->parameters;
-  }
   return BKI_OK;
 fail:
   bki_model_destroy(model);
   return status;
 }
 
+bki_status bki_model_create(bki_model **out, const bki_model_config *config, const bki_parameters **parameters,
+                            bki_error *err) {
+  BKI_TRY(bki_model_config_check(config, NULL, err));
+  bki_arena *arena = bki_arena_create();
+  if (arena == NULL) {
+    return bki_fail_memory(err);
+  }
+  BKI_TRY(bki_model_create_in(out, arena, config, err));
+  if (parameters != NULL) {
+    *parameters = &(*out)->parameters;
+  }
+  return BKI_OK;
+}
+
 void bki_model_destroy(bki_model *model) {
   if (model == NULL) {
     return;
   }
+  bki_vocabulary_destroy(model->vocabulary);
   bki_strmap_destroy(model->class_ids);
   bki_parameters_clear(&model->parameters);
   bki_arena_destroy(model->arena);
@@ -73,6 +81,44 @@ const bki_model_config *bki_model_get_config(const bki_model *model) {
   return &model->config;
 }
 
+const bki_vocabulary *bki_model_vocabulary(const bki_model *model) {
+  return model->vocabulary;
+}
+
 int64_t bki_model_n_parameters(const bki_model *model) {
   return (int64_t)model->parameters.count;
+}
+
+const char *bki_model_fingerprint(const bki_model *model) {
+  return model->fingerprint;
+}
+
+/* 0 .. n-1 without sign, leading zeros or spaces; else -1. */
+static int32_t parse_index(bki_str text, int32_t n) {
+  if (text.size == 0 || (text.size > 1 && text.data[0] == '0')) {
+    return -1;
+  }
+  int64_t value = 0;
+  for (size_t i = 0; i < text.size && value < n; i++) {
+    if (text.data[i] < '0' || text.data[i] > '9') {
+      return -1;
+    }
+    value = value * 10 + (text.data[i] - '0');
+  }
+  return value < n ? (int32_t)value : -1;
+}
+
+int32_t bki_model_find_class(const bki_model *model, bki_str label) {
+  const int32_t *id = bki_strmap_get(model->class_ids, label);
+  return id != NULL ? *id : parse_index(label, model->config.n_classes);
+}
+
+size_t bki_model_selftest_count(const bki_model *model) {
+  return model->n_selftest;
+}
+
+void bki_model_selftest_get(const bki_model *model, size_t i, bki_str *text, const float **logits) {
+  assert(i < model->n_selftest);
+  *text = model->selftest[i].text;
+  *logits = model->selftest[i].logits;
 }
