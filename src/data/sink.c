@@ -1,4 +1,3 @@
-#define ZLIB_CONST
 #include <bki/stream.h>
 
 #include <errno.h>
@@ -11,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define ZLIB_CONST
 #include <zlib.h>
 #include <zstd.h>
 

@@ -1,4 +1,3 @@
-#define ZLIB_CONST
 #include <bki/stream.h>
 
 #include <errno.h>
@@ -8,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define ZLIB_CONST
 #include <zlib.h>
 #include <zstd.h>
 
