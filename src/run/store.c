@@ -10,10 +10,7 @@
 #include "store_internal.h"
 #include "store_schema.h"
 
-enum {
-  BUSY_TIMEOUT_MS = 60 * 1000, /* a commit waits for readers, a reader for a commit */
-  MAX_CLASSES = 1 << 20,
-};
+enum { MAX_CLASSES = 1 << 16 };
 
 bki_status bki_store_new(bki_store **out, const char *path, bki_error *err) {
   bki_store *store = bki_array_create(1, sizeof *store);
@@ -100,7 +97,7 @@ bki_status bki_store_connect(bki_store *store, int flags, bki_error *err) {
     return bki_store_fail(store, err, "open the store");
   }
   distrust(store->db);
-  sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
+  sqlite3_busy_timeout(store->db, BKI_STORE_BUSY_MS);
   return bki_store_exec(store, "PRAGMA cell_size_check = ON; PRAGMA cache_size = -16384", "open the store", err);
 }
 

@@ -8,6 +8,8 @@
 
 #include "strmap.h"
 
+enum { BKI_STORE_BUSY_MS = 60 * 1000 }; /* a commit waits for readers, a reader for a commit */
+
 typedef enum store_statement {
   STORE_INSERT_SAMPLE,
   STORE_INSERT_SKIPPED,
@@ -21,7 +23,7 @@ struct bki_store {
   sqlite3 *db;
   char *path; /* as given, for messages */
   bool writing;
-  bool failed; /* a batch was lost: no more writing */
+  bool failed; /* a batch or the lock was lost: no more writing */
   bki_store_state state;
   int64_t n_samples_added; /* by this batch */
   int64_t n_skipped_added;

@@ -9,28 +9,26 @@
 #include "fail.h"
 #include "store_internal.h"
 
-enum { BUSY_TIMEOUT_MS = 60 * 1000 };
-
 bki_status bki_store_begin_write(bki_store *store, bki_error *err) {
   sqlite3_busy_timeout(store->db, 0); /* a second writer is told at once */
   int code = sqlite3_exec(store->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-  sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
+  sqlite3_busy_timeout(store->db, BKI_STORE_BUSY_MS);
   if ((code & 0xff) == SQLITE_BUSY) {
     return bki_fail_at(err, BKI_E_USAGE, store->path, 0, -1, "another process is writing the store");
   }
   return code == SQLITE_OK ? BKI_OK : bki_store_fail(store, err, "write the store");
 }
 
-/* Before every change: the store is open to write, and nothing of this batch was lost before. */
-static bki_status check_writable(bki_store *store, bki_error *err) {
+/* Before every change: the store is open to write, and this handle still holds the lock and its batch. */
+static bki_status check_writable(const bki_store *store, bki_error *err) {
   if (!store->writing) {
     return bki_fail_at(err, BKI_E_USAGE, store->path, 0, -1, "the store was opened to read only");
   }
   if (store->failed) {
     return bki_fail_at(err, BKI_E_IO, store->path, 0, -1,
-                       "an earlier error undid a batch: the store has to be opened anew");
+                       "a batch was undone, or another process writes the store now: it has to be opened anew");
   }
-  return sqlite3_get_autocommit(store->db) ? bki_store_begin_write(store, err) : BKI_OK;
+  return BKI_OK;
 }
 
 /* Undoes the batch. Going on with this handle would leave a hole in the samples. */
@@ -252,6 +250,7 @@ bki_status bki_store_commit(bki_store *store, const bki_store_state *state, bki_
   store->state = *state;
   store->n_samples_added = 0;
   store->n_skipped_added = 0;
-  (void)bki_store_begin_write(store, NULL); /* keeps other writers out; where it fails the next change says why */
+  /* Whoever came in between the two transactions may have changed everything: what was committed stands, no more. */
+  store->failed = bki_store_begin_write(store, NULL) != BKI_OK;
   return BKI_OK;
 }

@@ -178,7 +178,7 @@ Test(dictionary, refuses_bad_rules_and_merging_different_ones) {
 
 /* Random corpora against a brute force that shares no code with the dictionary. */
 
-enum { N_SAMPLES = 300, MAX_WORDS = 12 };
+enum { N_SAMPLES = 150, MAX_WORDS = 12 };
 
 static void random_samples(test_sample *samples, uint64_t seed) {
   for (int i = 0; i < N_SAMPLES; i++) {
