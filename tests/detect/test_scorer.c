@@ -172,18 +172,25 @@ Test(ref, empty_text_without_padding_has_the_zero_readout) {
   }
 }
 
-Test(ref, the_lowest_of_equal_logits_is_predicted) {
-  bki_model_config config = random_config(2, 2);
+Test(scorer, predicts_the_lowest_of_equal_logits) {
+  static const struct {
+    const char *backend;
+    bki_engine engine;
+  } engines[] = {{"ref", BKI_ENGINE_FULL}, {"cpu", BKI_ENGINE_FULL}, {"cpu", BKI_ENGINE_INCREMENTAL}};
+  bki_model_config shape = random_config(2, 2);
   bki_model *model;
-  cr_assert_eq(bki_model_create(&model, &config, NULL, NULL), BKI_OK); /* all logits 0 */
-  bki_scorer_config ref = ref_config();
-  bki_scorer *scorer = open_scorer(model, &ref);
-  const int32_t length = 3;
-  corpus c = random_corpus(1, 50, &length, 1, false);
-  score_corpus(scorer, &c);
-  cr_assert_eq(c.scores[0].predicted, 0);
-  corpus_free(&c);
-  bki_scorer_destroy(scorer);
+  cr_assert_eq(bki_model_create(&model, &shape, NULL, NULL), BKI_OK); /* all logits 0 */
+  for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++) {
+    bki_scorer_config config = {.backend = engines[i].backend, .engine = engines[i].engine, .threads = 1};
+    bki_scorer *scorer = open_scorer(model, &config);
+    const int32_t length = 3;
+    corpus c = random_corpus(1, 50, &length, 1, false);
+    score_corpus(scorer, &c);
+    cr_assert_eq(c.scores[0].predicted, 0, "%s", engines[i].backend);
+    cr_assert_eq(c.scores[0].flip[1], 0, "%s", engines[i].backend);
+    corpus_free(&c);
+    bki_scorer_destroy(scorer);
+  }
   bki_model_destroy(model);
 }
 
@@ -253,6 +260,24 @@ Test(scorer, refuses_incremental_with_a_deep_model) {
   bki_model_destroy(model);
 }
 
+Test(scorer, refuses_instructions_that_this_cpu_does_not_have) {
+  bki_model_config shape = random_config(3, 3);
+  bki_model *model = random_model(1, &shape);
+  bki_scorer_config config = {.backend = "cpu"};
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) {
+    cr_log_info("skipped: this CPU has AVX-512");
+  } else {
+    config.isa = "avx512";
+    check_refused(model, &config, BKI_E_DEVICE, "avx512");
+  }
+#else
+  config.isa = "avx2";
+  check_refused(model, &config, BKI_E_DEVICE, "avx2");
+#endif
+  bki_model_destroy(model);
+}
+
 Test(scorer, names_what_was_chosen) {
   bki_model_config shape = random_config(3, 3);
   bki_model *model = random_model(1, &shape);
@@ -265,6 +290,27 @@ Test(scorer, names_what_was_chosen) {
   cr_assert_eq(bki_scorer_threads(scorer), 2);
   bki_scorer_destroy(scorer);
   bki_model_destroy(model);
+}
+
+static void check_auto(int32_t num_layers, const char *engine) {
+  bki_model_config shape = random_config(3, 3);
+  shape.num_layers = num_layers;
+  bki_model *model = random_model(1, &shape);
+  bki_scorer_config config;
+  bki_scorer_config_init(&config);
+  bki_scorer *scorer = open_scorer(model, &config);
+  cr_assert_str_eq(bki_scorer_backend(scorer), "cpu");
+  cr_assert_str_eq(bki_scorer_engine(scorer), engine);
+  cr_assert_str_eq(bki_scorer_precision(scorer), "fp32");
+  cr_assert_geq(bki_scorer_threads(scorer), 1);
+  cr_assert_eq(bki_scorer_work(scorer, 10) == 10 * 9, num_layers == 1);
+  bki_scorer_destroy(scorer);
+  bki_model_destroy(model);
+}
+
+Test(scorer, chooses_cpu_and_incremental_but_for_deep_models) {
+  check_auto(1, "incremental");
+  check_auto(2, "full");
 }
 
 /* Row-steps of scoring 10 words with ref. */
