@@ -37,7 +37,7 @@ typedef struct bki_rule {
   bki_keys keys;
   bki_oov_key oov_key;
   int32_t ngram; /* journal: words of a unit, default 1, 1 to 16; the score of an n-gram is the mean of its words' */
-  double alpha;  /* journal: default 0.05, > 0 */
+  double alpha;  /* journal: default 0.05, 1e-6 to 1e6 */
 } bki_rule;
 
 /* The defaults of a preset. */

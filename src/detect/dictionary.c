@@ -197,7 +197,7 @@ static double rank_score(const bki_dictionary *dictionary, double mean, int64_t 
     double root = dictionary->rule.alpha * (double)dictionary->n_samples;
     g *= log10(root * root / num);
   }
-  return g;
+  return g == 0 ? 0 : g; /* no negative zero for people to read */
 }
 
 static int compare_ranks(const void *left, const void *right) {

@@ -7,6 +7,9 @@
 #include "fail.h"
 
 enum { MAX_NGRAM = 16 };
+/* Far wider than anybody needs; (alpha n)^2 stays finite and above 0. */
+static const double min_alpha = 1e-6;
+static const double max_alpha = 1e6;
 
 void bki_rule_init(bki_rule *rule, bki_preset preset) {
   *rule = (bki_rule){.preset = preset, .p = 5, .ngram = 1, .alpha = 0.05};
@@ -19,8 +22,8 @@ static bki_status check_journal(const bki_rule *rule, bki_error *err) {
   if (rule->ngram < 1 || rule->ngram > MAX_NGRAM) {
     return bki_fail(err, BKI_E_USAGE, "expected an n-gram of 1 to %d words, found %d", MAX_NGRAM, rule->ngram);
   }
-  if (!(rule->alpha > 0) || !isfinite(rule->alpha)) {
-    return bki_fail(err, BKI_E_USAGE, "expected alpha above 0, found %g", rule->alpha);
+  if (!(rule->alpha >= min_alpha && rule->alpha <= max_alpha)) { /* true for NaN */
+    return bki_fail(err, BKI_E_USAGE, "expected alpha from %g to %g, found %g", min_alpha, max_alpha, rule->alpha);
   }
   return BKI_OK;
 }

@@ -113,7 +113,11 @@ static bki_status load_settings(bki_store *store, sqlite3_stmt *statement, bki_e
     BKI_TRY(bki_store_text(store, statement, 0, false, &key, err));
     BKI_TRY(bki_store_text(store, statement, 1, false, &value, err));
     const char **slot;
-    BKI_TRY(bki_strmap_put(store->settings, key, &slot, NULL, err));
+    bool added;
+    BKI_TRY(bki_strmap_put(store->settings, key, &slot, &added, err));
+    if (!added) { /* a damaged tree may lead in circles */
+      return bki_store_damaged(store, err, "table setting: expected each key once");
+    }
     *slot = bki_arena_copy(store->arena, value.data, value.size);
     if (*slot == NULL) {
       return bki_fail_memory(err);

@@ -2,9 +2,11 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fail.h"
+#include "log.h"
 
 Test(fail, fills_everything_and_returns_the_status) {
   bki_error err;
@@ -120,4 +122,19 @@ Test(quote, cuts_long_text_and_says_so) {
       cr_assert(cut ? shown < escaped : shown == escaped, "%zu bytes of kind %d: %s", size, kind, out.buf);
     }
   }
+}
+
+static void keep_message(void *user, bki_log_level level, const char *message) {
+  snprintf(user, 64, "%d %s", (int)level, message);
+}
+
+Test(log, goes_to_the_caller_or_nowhere) {
+  char kept[64] = "";
+  const bki_logger logger = {.fn = keep_message, .user = kept};
+  const bki_logger silent = {0};
+  bki_log(&logger, BKI_LOG_WARNING, "%d records", 3);
+  char expected[64];
+  snprintf(expected, sizeof expected, "%d 3 records", (int)BKI_LOG_WARNING);
+  cr_expect_str_eq(kept, expected);
+  bki_log(&silent, BKI_LOG_WARNING, "nobody listens");
 }

@@ -143,6 +143,24 @@ Test(dictionary, ties_go_to_the_larger_count_then_to_byte_order) {
   test_sample_clear(&s);
 }
 
+Test(dictionary, g_is_a_number_for_extreme_alphas_and_zero_scores) {
+  const double alphas[] = {1e-6, 0.05, 1e6};
+  for (size_t i = 0; i < 3; i++) {
+    bki_rule rule;
+    bki_rule_init(&rule, BKI_PRESET_JOURNAL);
+    rule.alpha = alphas[i];
+    bki_dictionary *d = new_dictionary(&rule);
+    test_sample s;
+    test_sample_init(&s, 0, 0, "word");
+    add(d, &s);
+    add(d, &s);
+    cr_expect_eq(find(d, "word", 0)->g, 0);
+    cr_expect_eq(signbit(find(d, "word", 0)->g), 0);
+    bki_dictionary_destroy(d);
+    test_sample_clear(&s);
+  }
+}
+
 Test(dictionary, empty_one_ranks_nothing) {
   bki_rule rule;
   bki_rule_init(&rule, BKI_PRESET_PAPER);

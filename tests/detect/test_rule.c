@@ -46,11 +46,11 @@ Test(rule, refuses_fields_out_of_range_or_against_the_preset) {
   rule = journal;
   rule.ngram = 17;
   expect_usage(&rule, "1 to 16 words, found 17");
-  const double bad_alphas[] = {0, -1, NAN, INFINITY};
+  const double bad_alphas[] = {0, 1e-300, NAN, INFINITY};
   for (size_t i = 0; i < 4; i++) {
     rule = journal;
     rule.alpha = bad_alphas[i];
-    expect_usage(&rule, "expected alpha above 0");
+    expect_usage(&rule, "expected alpha from 1e-06 to 1e+06");
   }
 }
 
