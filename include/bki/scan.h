@@ -31,7 +31,10 @@ typedef struct bki_progress {
   int64_t work_total;       /* -1: unknown (standard input) */
   int64_t work_done_before; /* row-steps that earlier runs did */
   int64_t samples_before;
-  double seconds;           /* of scoring, this run */
+  int64_t bytes_done;  /* of the files as they lie on disk, in the pass that is running */
+  int64_t bytes_total; /* -1: unknown */
+  double seconds;      /* of scoring, this run */
+  bool surveying;      /* files are read once before scoring, to know the work and to find bad records early */
 } bki_progress;
 
 typedef struct bki_scan_config {
@@ -40,9 +43,10 @@ typedef struct bki_scan_config {
   bki_scorer_config scorer;
   bki_on_error on_error;
   const char *store_path;
-  bki_rule rule; /* decides the stored selection (p, preset); re-analysis may use any other */
+  bki_rule rule;         /* decides the stored selection (p, preset); re-analysis may use any other */
   double commit_seconds; /* default 5; 0: after every batch */
-  /* Called between batches from the calling thread; NULL: none. */
+  /* Called between batches, every few seconds at most unless a single text takes longer, from the calling thread; NULL:
+   * none. */
   void (*progress)(void *user, const bki_progress *progress);
   /* Asked between batches; true: commit and return BKI_E_INTERRUPTED. NULL: never. */
   bool (*stop)(void *user);
@@ -53,10 +57,16 @@ typedef struct bki_scan_config {
 BKI_API void bki_scan_config_init(bki_scan_config *config);
 
 /* Runs or goes on with a scan until the store is complete. A complete store of the same scan is verified against the
- * corpus and left as it is. `progress` (may be NULL) receives the final counts.
+ * corpus and left as it is. Record ids have to be unique: the second of two is a bad record. A run that fails before
+ * anything was scored leaves no new store behind. `progress` (may be NULL) receives the final counts.
  * Errors: those of the parts; BKI_E_INTERRUPTED when `stop` said so (everything done is in the store); BKI_E_USAGE when
  * the store belongs to another model, corpus or setting. After BKI_E_IO (disk full) the same call goes on. */
 BKI_API bki_status bki_scan_run(const bki_scan_config *config, bki_progress *progress, bki_error *err);
+
+/* What a store was scanned with: the corpus settings but for the paths (names are borrowed from the store), and the
+ * rule that chose the stored selection. Either may be NULL. Errors: BKI_E_DATA: the store does not say. */
+BKI_API bki_status bki_scan_get_settings(const bki_store *store, bki_corpus_config *corpus, bki_rule *rule,
+                                         bki_error *err);
 
 #ifdef __cplusplus
 }

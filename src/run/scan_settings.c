@@ -1,0 +1,250 @@
+#include "scan_settings.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fail.h"
+#include "strbuf.h"
+
+static const char *const format_names[] = {"auto", "jsonl", "csv", "tsv"};
+static const char *const quoting_names[] = {"auto", "double", "none"};
+static const char *const header_names[] = {"auto", "present", "absent"};
+static const char *const preset_names[] = {"paper", "journal"};
+static const char *const keys_names[] = {"positions", "unique"};
+static const char *const oov_names[] = {"surface", "shared"};
+static const char *const on_error_names[] = {"fail", "skip"};
+
+/* A row of the store's table of settings. */
+typedef struct setting {
+  const char *key;
+  const char *value;    /* NULL: not set */
+  const char *fallback; /* what that means, in the canonical text */
+} setting;
+
+enum { N_CORPUS = 7, N_RULE = 6, NUMBER_SIZE = 32 };
+
+typedef struct numbers {
+  char max_record_bytes[NUMBER_SIZE];
+  char p[NUMBER_SIZE];
+  char ngram[NUMBER_SIZE];
+  char alpha[NUMBER_SIZE];
+} numbers;
+
+/* The settings that decide what the records are, with what "auto" came to. */
+static void corpus_settings(setting out[N_CORPUS], const bki_corpus_config *config, const bki_corpus *corpus,
+                            numbers *text) {
+  bki_format format = bki_corpus_format(corpus);
+  bki_quoting quoting = config->quoting;
+  bki_header header = BKI_HEADER_AUTO;
+  if (format == BKI_FORMAT_JSONL) {
+    quoting = BKI_QUOTING_AUTO; /* neither matters */
+  } else {
+    header = bki_corpus_header(corpus).size > 0 ? BKI_HEADER_PRESENT : BKI_HEADER_ABSENT;
+    if (quoting == BKI_QUOTING_AUTO) {
+      quoting = format == BKI_FORMAT_CSV ? BKI_QUOTING_DOUBLE : BKI_QUOTING_NONE;
+    }
+  }
+  snprintf(text->max_record_bytes, NUMBER_SIZE, "%zu", config->max_record_bytes);
+  const setting all[N_CORPUS] = {
+      {"format", format_names[format], NULL},
+      {"quoting", quoting_names[quoting], NULL},
+      {"header", header_names[header], NULL},
+      {"text_field", config->text_field, "text"},
+      {"label_field", config->label_field, "[label]"},
+      {"id_field", config->id_field, "[id]"},
+      {"max_record_bytes", text->max_record_bytes, NULL},
+  };
+  memcpy(out, all, sizeof all);
+}
+
+static void rule_settings(setting out[N_RULE], const bki_rule *rule, numbers *text) {
+  snprintf(text->p, NUMBER_SIZE, "%" PRId32, rule->p);
+  snprintf(text->ngram, NUMBER_SIZE, "%" PRId32, rule->ngram);
+  snprintf(text->alpha, NUMBER_SIZE, "%.17g", rule->alpha);
+  const setting all[N_RULE] = {
+      {"preset", preset_names[rule->preset], NULL},
+      {"p", text->p, NULL},
+      {"keys", keys_names[rule->keys], NULL},
+      {"oov_key", oov_names[rule->oov_key], NULL},
+      {"ngram", text->ngram, NULL},
+      {"alpha", text->alpha, NULL},
+  };
+  memcpy(out, all, sizeof all);
+}
+
+static void add_canonical(bki_strbuf *buf, const setting *settings, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    const char *value = settings[i].value == NULL ? settings[i].fallback : settings[i].value;
+    bki_strbuf_format(buf, "%s%s=%s", buf->size == 0 ? "" : " ", settings[i].key, value);
+  }
+}
+
+static bki_status save_settings(bki_store *store, const setting *settings, size_t n, bki_error *err) {
+  for (size_t i = 0; i < n; i++) {
+    if (settings[i].value != NULL) {
+      BKI_TRY(bki_store_set(store, settings[i].key, settings[i].value, err));
+    }
+  }
+  return BKI_OK;
+}
+
+/* The stored selections have to come from one rule. */
+static bki_status check_rule(bki_store *store, const char *path, const setting rule[N_RULE], bki_error *err) {
+  for (size_t i = 0; i < N_RULE; i++) {
+    const char *stored = bki_store_setting(store, rule[i].key);
+    if (stored == NULL || strcmp(stored, rule[i].value) != 0) {
+      return bki_fail_at(
+          err, BKI_E_USAGE, path, 0, -1,
+          "the store was begun with %s = %s, found %s; go on with that, any other rule can be applied later",
+          rule[i].key, stored == NULL ? "nothing" : stored, rule[i].value);
+    }
+  }
+  return BKI_OK;
+}
+
+bki_status bki_scan_open_store(bki_store **out, const bki_scan_config *config, const bki_corpus *corpus,
+                               const bki_scorer *scorer, bki_error *err) {
+  numbers text;
+  setting corpus_rows[N_CORPUS];
+  setting rule_rows[N_RULE];
+  corpus_settings(corpus_rows, &config->corpus, corpus, &text);
+  rule_settings(rule_rows, &config->rule, &text);
+  bki_strbuf corpus_text = {0};
+  bki_strbuf scorer_text = {0};
+  bki_store *store = NULL;
+  bki_status status;
+  add_canonical(&corpus_text, corpus_rows, N_CORPUS);
+  bki_strbuf_format(&scorer_text, "backend=%s engine=%s precision=%s isa=%s increments=%s", bki_scorer_backend(scorer),
+                    bki_scorer_engine(scorer), bki_scorer_precision(scorer), bki_scorer_isa(scorer),
+                    config->scorer.increments ? "yes" : "no");
+  if (corpus_text.failed || scorer_text.failed) {
+    status = bki_fail_memory(err);
+    goto done;
+  }
+  const bki_store_identity identity = {
+      .model_fingerprint = bki_model_fingerprint(config->model),
+      .corpus_settings = corpus_text.data,
+      .scorer_settings = scorer_text.data,
+      .on_error = on_error_names[config->on_error],
+  };
+  const bki_model_config *model = bki_model_get_config(config->model);
+  BKI_TRY_GOTO(status, done,
+               bki_store_create(&store, config->store_path, &identity, model->n_classes, model->classes, err));
+  if (bki_store_get_state(store)->n_records > 0) {
+    BKI_TRY_GOTO(status, done, check_rule(store, config->store_path, rule_rows, err));
+  } else {
+    BKI_TRY_GOTO(status, done, save_settings(store, corpus_rows, N_CORPUS, err));
+    BKI_TRY_GOTO(status, done, save_settings(store, rule_rows, N_RULE, err));
+    const bki_store_state none = *bki_store_get_state(store);
+    BKI_TRY_GOTO(status, done, bki_store_commit(store, &none, err)); /* the store can be read from now on */
+  }
+  *out = store;
+  store = NULL;
+done:
+  bki_store_close(store);
+  bki_strbuf_clear(&corpus_text);
+  bki_strbuf_clear(&scorer_text);
+  return status;
+}
+
+static bki_status bad_setting(bki_error *err, const char *key, const char *value) {
+  char quoted[BKI_QUOTE_SIZE];
+  return bki_fail(err, BKI_E_DATA, "setting %s of the store: expected a value that a scan writes, found %s", key,
+                  value == NULL ? "none" : bki_quote(quoted, (bki_str){value, strlen(value)}));
+}
+
+static bki_status get_name(const bki_store *store, const char *key, const char *const *names, int n, int *out,
+                           bki_error *err) {
+  const char *value = bki_store_setting(store, key);
+  for (int i = 0; value != NULL && i < n; i++) {
+    if (strcmp(value, names[i]) == 0) {
+      *out = i;
+      return BKI_OK;
+    }
+  }
+  return bad_setting(err, key, value);
+}
+#define GET_NAME(store, key, names, out, err) \
+  get_name(store, key, names, (int)(sizeof(names) / sizeof *(names)), out, err)
+
+static bki_status get_number(const bki_store *store, const char *key, int64_t max, int64_t *out, bki_error *err) {
+  const char *value = bki_store_setting(store, key);
+  char *end = NULL;
+  errno = 0;
+  long long number = value == NULL ? 0 : strtoll(value, &end, 10);
+  if (value == NULL || end == value || *end != '\0' || errno != 0 || number < 1 || number > max) {
+    return bad_setting(err, key, value);
+  }
+  *out = number;
+  return BKI_OK;
+}
+
+static bki_status get_corpus(const bki_store *store, bki_corpus_config *out, bki_error *err) {
+  int format;
+  int quoting;
+  int header;
+  int64_t max_record_bytes;
+  BKI_TRY(GET_NAME(store, "format", format_names, &format, err));
+  BKI_TRY(GET_NAME(store, "quoting", quoting_names, &quoting, err));
+  BKI_TRY(GET_NAME(store, "header", header_names, &header, err));
+  BKI_TRY(get_number(store, "max_record_bytes", INT64_C(1) << 30, &max_record_bytes, err));
+  bki_corpus_config_init(out);
+  out->format = (bki_format)format;
+  out->quoting = (bki_quoting)quoting;
+  out->header = (bki_header)header;
+  out->text_field = bki_store_setting(store, "text_field");
+  out->label_field = bki_store_setting(store, "label_field");
+  out->id_field = bki_store_setting(store, "id_field");
+  out->max_record_bytes = (size_t)max_record_bytes;
+  return BKI_OK;
+}
+
+static bki_status get_rule(const bki_store *store, bki_rule *out, bki_error *err) {
+  int preset;
+  int keys;
+  int oov_key;
+  int64_t p;
+  int64_t ngram;
+  BKI_TRY(GET_NAME(store, "preset", preset_names, &preset, err));
+  BKI_TRY(GET_NAME(store, "keys", keys_names, &keys, err));
+  BKI_TRY(GET_NAME(store, "oov_key", oov_names, &oov_key, err));
+  BKI_TRY(get_number(store, "p", INT32_MAX, &p, err));
+  BKI_TRY(get_number(store, "ngram", INT32_MAX, &ngram, err));
+  const char *alpha = bki_store_setting(store, "alpha");
+  char *end = NULL;
+  double value = alpha == NULL ? 0 : strtod(alpha, &end);
+  if (alpha == NULL || end == alpha || *end != '\0') {
+    return bad_setting(err, "alpha", alpha);
+  }
+  const bki_rule rule = {
+      .preset = (bki_preset)preset,
+      .p = (int32_t)p,
+      .keys = (bki_keys)keys,
+      .oov_key = (bki_oov_key)oov_key,
+      .ngram = (int32_t)ngram,
+      .alpha = value,
+  };
+  bki_error reason;
+  if (bki_rule_check(&rule, &reason) != BKI_OK) {
+    return bki_fail(err, BKI_E_DATA, "settings of the store: %s", reason.message);
+  }
+  *out = rule;
+  return BKI_OK;
+}
+
+bki_status bki_scan_get_settings(const bki_store *store, bki_corpus_config *corpus, bki_rule *rule, bki_error *err) {
+  bki_corpus_config stored_corpus;
+  bki_rule stored_rule;
+  BKI_TRY(get_corpus(store, &stored_corpus, err));
+  BKI_TRY(get_rule(store, &stored_rule, err));
+  if (corpus != NULL) {
+    *corpus = stored_corpus;
+  }
+  if (rule != NULL) {
+    *rule = stored_rule;
+  }
+  return BKI_OK;
+}
