@@ -1,0 +1,77 @@
+/* Command lines: one table of options a command, for parsing, for help and (through help) for completion. */
+#ifndef BKI_CLI_OPTIONS_H
+#define BKI_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <bki/bki.h>
+
+/* What the program ends with: a bki_status, or this when a verdict was asked for and is negative. */
+enum { CLI_NEGATIVE = 1 };
+
+typedef enum cli_kind {
+  CLI_FLAG,   /* bool: true when given */
+  CLI_TEXT,   /* const char * */
+  CLI_INT,    /* int32_t within min .. max */
+  CLI_SIZE,   /* size_t within min .. max, with K, M or G for powers of 1024 */
+  CLI_REAL,   /* double */
+  CLI_CHOICE, /* an enum: the index in choices */
+} cli_kind;
+
+typedef struct cli_option {
+  const char *name;
+  char letter; /* 0: none */
+  cli_kind kind;
+  void *target;      /* as kind says; untouched when the option is not given */
+  const char *value; /* what the help calls the value; choices name themselves */
+  const char *help;
+  const char *const *choices; /* NULL at the end */
+  int64_t min;
+  int64_t max;
+} cli_option;
+
+enum { CLI_MAX_OPTIONS = 40 };
+
+typedef struct cli_command_line {
+  const char *command; /* "scan" */
+  const char *usage;   /* "MODEL CORPUS... -o STORE" */
+  const char *summary;
+  size_t min_args;
+  size_t max_args;
+  cli_option options[CLI_MAX_OPTIONS];
+  size_t n_options;
+  char *const *args; /* out: what is no option */
+  size_t n_args;
+} cli_command_line;
+
+void cli_add_option(cli_command_line *line, const cli_option *option);
+
+/* Parses argv[1..] into the targets. false: the command ends with *exit_code (help was shown: 0; a mistake: 2, said on
+ * stderr). */
+bool cli_parse(cli_command_line *line, int argc, char **argv, int *exit_code);
+
+/* A usage error of a command: one line on stderr with a hint. Returns BKI_E_USAGE. */
+int cli_usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Groups of options that commands share. */
+void cli_add_corpus_options(cli_command_line *line, bki_corpus_config *config);
+void cli_add_scorer_options(cli_command_line *line, bki_scorer_config *config);
+
+/* A rule as far as it was given; the rest comes from the store's rule, or from the preset's defaults when another
+ * preset was given. */
+typedef struct cli_rule_options {
+  int preset; /* -1: not given; so the others */
+  int keys;
+  int oov_key;
+  int32_t p;
+  int32_t ngram;
+  double alpha;
+} cli_rule_options;
+
+void cli_rule_options_init(cli_rule_options *options);
+void cli_add_rule_options(cli_command_line *line, cli_rule_options *options);
+void cli_rule_apply(const cli_rule_options *options, bki_rule *rule);
+
+#endif
