@@ -11,42 +11,57 @@
 
 #define LOG2_E 1.44269504F
 
-/* 2^(scale x) for |scale| = LOG2_E or 2 LOG2_E, the exponent clamped to [-126, 42]: exp(-x), exp(-2 x). 2^n 2^r with n
- * the nearest integer and 2^r = 1 + r q(r), q minimax of degree 5 on [-1/2, 1/2]: relative error below 1e-7 before the
- * rounding of `scale`. At x = 0 it is exactly 1. */
-V_INLINE vf v_exp2_scaled(vf x, float scale) {
+/* x[j] <- 2^(scale[j] x[j]) for scales of -LOG2_E and -2 LOG2_E, the exponent clamped to [-126, 42]: exp(-x), exp(-2 x).
+ * 2^n 2^r with n the nearest integer and 2^r = 1 + r q(r), q minimax of degree 5 on [-1/2, 1/2]: relative error below
+ * 1e-7 before the rounding of `scale`. At x = 0 it is exactly 1. Four at a time, since one chain of dependent operations
+ * would leave the units waiting. */
+V_INLINE void v_exp2_4(vf x[4], const float scale[4]) {
   const vf magic = v_set1(12582912.0F); /* 1.5 2^23: adding it leaves the integer in the low bits */
-  const vf s = v_set1(scale);
-  const vf clamped = v_min(v_max(x, v_set1(42.0F / scale)), v_set1(-126.0F / scale));
-  const vf t = v_fma(clamped, s, magic);
-  const vf r = v_fma(clamped, s, magic - t);
-  vf q = v_set1(0.00015353362F);
-  q = v_fma(q, r, v_set1(0.0013398874F));
-  q = v_fma(q, r, v_set1(0.009618437F));
-  q = v_fma(q, r, v_set1(0.055503324F));
-  q = v_fma(q, r, v_set1(0.24022648F));
-  q = v_fma(q, r, v_set1(0.69314718F));
-  return v_scale(v_fma(q, r, v_set1(1.0F)), t);
+  static const float q[] = {0.0013398874F, 0.009618437F, 0.055503324F, 0.24022648F, 0.69314718F, 1.0F};
+  vf t[4];
+  vf p[4];
+  for (int j = 0; j < 4; j++) {
+    x[j] = v_min(v_max(x[j], v_set1(42.0F / scale[j])), v_set1(-126.0F / scale[j]));
+    t[j] = v_fma(x[j], v_set1(scale[j]), magic);
+  }
+  for (int j = 0; j < 4; j++) {
+    x[j] = v_fma(x[j], v_set1(scale[j]), magic - t[j]);
+    p[j] = v_set1(0.00015353362F);
+  }
+  for (int i = 0; i < 6; i++) {
+    for (int j = 0; j < 4; j++) {
+      p[j] = v_fma(p[j], x[j], v_set1(q[i]));
+    }
+  }
+  for (int j = 0; j < 4; j++) {
+    x[j] = v_scale(p[j], t[j]);
+  }
 }
 
-/* The cell update in two halves, so that the chains of several rows overlap. With E_z = exp(-z):
- *   c = sigmoid(f) c + sigmoid(i) tanh(g) = (c (1 + E_i) (1 + E_2g) + (1 - E_2g) (1 + E_f)) / ((1 + E_f) (1 + E_i) (1 +
- * E_2g)) h = sigmoid(o) tanh(c) = (1 - E_2c) / ((1 + E_o) (1 + E_2c)) two divisions for five; the clamp at 2^42 keeps
- * the product of three below the largest float. gate = {i, f, g, o} before activation; 1 + E_o replaces o. */
+/* The cell update in two halves. With E_z = exp(-z) and P = (1 + E_i) (1 + E_2g):
+ *   c = sigmoid(f) c + sigmoid(i) tanh(g) = (c P + (1 - E_2g) (1 + E_f)) / (P (1 + E_f))
+ *   h = sigmoid(o) tanh(c) = (1 - E_2c) / ((1 + E_o) (1 + E_2c))
+ * with two divisions for five; the clamp at 2^42 keeps the product of three below the largest float.
+ * gate = {i, f, g, o} before activation; 1 + E_o replaces o. */
 V_INLINE void v_cell(float *gate, float *c) {
+  static const float scale[4] = {-LOG2_E, -LOG2_E, -2.0F * LOG2_E, -LOG2_E};
   const vf one = v_set1(1.0F);
-  const vf i = one + v_exp2_scaled(v_load(gate), -LOG2_E);
-  const vf f = one + v_exp2_scaled(v_load(gate + V_WIDTH), -LOG2_E);
-  const vf e_g = v_exp2_scaled(v_load(gate + 2 * V_WIDTH), -2.0F * LOG2_E);
-  const vf o = one + v_exp2_scaled(v_load(gate + 3 * V_WIDTH), -LOG2_E);
-  const vf ig = i * (one + e_g);
-  v_store(gate + 3 * V_WIDTH, o);
-  v_store(c, v_fma(v_load(c), ig, (one - e_g) * f) / (ig * f));
+  vf e[4] = {v_load(gate), v_load(gate + V_WIDTH), v_load(gate + 2 * V_WIDTH), v_load(gate + 3 * V_WIDTH)};
+  v_exp2_4(e, scale);
+  const vf p = (one + e[0]) * (one + e[2]);
+  const vf f = one + e[1];
+  v_store(c, v_fma(v_load(c), p, (one - e[2]) * f) / (p * f));
+  v_store(gate + 3 * V_WIDTH, one + e[3]);
 }
-V_INLINE void v_hidden(const float *gate, const float *c, float *h) {
+/* Four rows. */
+V_INLINE void v_hidden(const float *const gate[4], const float *const c[4], float *const h[4]) {
+  static const float scale[4] = {-2.0F * LOG2_E, -2.0F * LOG2_E, -2.0F * LOG2_E, -2.0F * LOG2_E};
   const vf one = v_set1(1.0F);
-  const vf e_c = v_exp2_scaled(v_load(c), -2.0F * LOG2_E);
-  v_store(h, (one - e_c) / (v_load(gate + 3 * V_WIDTH) * (one + e_c)));
+  vf e[4] = {v_load(c[0]), v_load(c[1]), v_load(c[2]), v_load(c[3])};
+  v_exp2_4(e, scale);
+  for (int j = 0; j < 4; j++) {
+    v_store(h[j], (one - e[j]) / (v_load(gate[j] + 3 * V_WIDTH) * (one + e[j])));
+  }
 }
 
 /* out[r] = init[r] + in[r] . w for n rows and one block of 4 vectors, k ascending, all sums in registers. */
@@ -130,9 +145,18 @@ V_INLINE void step_group(size_t n, const bki_cpu_step *job, size_t first, size_t
   for (size_t r = 0; r < n; r++) {
     v_cell(gates + r * BLOCK, job->c + job->row[first + r] * job->stride + block * V_WIDTH);
   }
-  for (size_t r = 0; r < n; r++) {
-    const size_t at = job->row[first + r] * job->stride + block * V_WIDTH;
-    v_hidden(gates + r * BLOCK, job->c + at, job->h_out + at);
+  for (size_t r = 0; r < n; r += 4) {
+    const float *gate[4];
+    const float *c[4];
+    float *h[4];
+    for (size_t j = 0; j < 4; j++) { /* the last row again where there is no other */
+      const size_t k = r + j < n ? r + j : n - 1;
+      const size_t at = job->row[first + k] * job->stride + block * V_WIDTH;
+      gate[j] = gates + k * BLOCK;
+      c[j] = job->c + at;
+      h[j] = job->h_out + at;
+    }
+    v_hidden(gate, c, h);
   }
 }
 
