@@ -11,13 +11,13 @@
 
 #define LOG2_E 1.44269504F
 
-/* x[j] <- 2^(scale[j] x[j]) for scales of -LOG2_E and -2 LOG2_E, the exponent clamped to [-126, 42]: exp(-x), exp(-2 x).
- * 2^n 2^r with n the nearest integer and 2^r = 1 + r q(r), q minimax of degree 5 on [-1/2, 1/2]: relative error below
- * 1e-7 before the rounding of `scale`. At x = 0 it is exactly 1. Four at a time, since one chain of dependent operations
- * would leave the units waiting. */
+/* x[j] <- 2^(scale[j] x[j]) for scales of -LOG2_E and -2 LOG2_E, the exponent clamped to [-126, 42]: exp(-x), exp(-2
+ * x). 2^n 2^r with n the nearest integer and 2^r = 1 + r q(r), q minimax of degree 4 on [-1/2, 1/2]: relative error
+ * below 2e-7 before the rounding of `scale`. At x = 0 it is exactly 1. Four at a time, since one chain of dependent
+ * operations would leave the units waiting. */
 V_INLINE void v_exp2_4(vf x[4], const float scale[4]) {
   const vf magic = v_set1(12582912.0F); /* 1.5 2^23: adding it leaves the integer in the low bits */
-  static const float q[] = {0.0013398874F, 0.009618437F, 0.055503324F, 0.24022648F, 0.69314718F, 1.0F};
+  static const float q[] = {0.0096715130F, 0.0555073359F, 0.2402224243F, 0.6931470037F, 1.0F};
   vf t[4];
   vf p[4];
   for (int j = 0; j < 4; j++) {
@@ -26,9 +26,9 @@ V_INLINE void v_exp2_4(vf x[4], const float scale[4]) {
   }
   for (int j = 0; j < 4; j++) {
     x[j] = v_fma(x[j], v_set1(scale[j]), magic - t[j]);
-    p[j] = v_set1(0.00015353362F);
+    p[j] = v_set1(0.0013264727F);
   }
-  for (int i = 0; i < 6; i++) {
+  for (int i = 0; i < 5; i++) {
     for (int j = 0; j < 4; j++) {
       p[j] = v_fma(p[j], x[j], v_set1(q[i]));
     }
@@ -64,16 +64,18 @@ V_INLINE void v_hidden(const float *const gate[4], const float *const c[4], floa
   }
 }
 
-/* out[r] = init[r] + in[r] . w for n rows and one block of 4 vectors, k ascending, all sums in registers. */
-V_INLINE void v_tile(int n, const float *const *in, size_t depth, const float *w, const float *const *init, float *out,
-                     size_t out_stride) {
+enum { BLOCK = BKI_CPU_GATES * V_WIDTH };
+
+/* out[r] = init[r][column..] + in[r] . w for n rows and one block of 4 vectors, k ascending, all sums in registers. */
+V_INLINE void v_tile(int n, const float *const *in, size_t depth, const float *w, const float *const *init,
+                     size_t column, float *out, size_t out_stride) {
   vf acc[V_ROWS][BKI_CPU_GATES];
   for (int r = 0; r < n; r++) {
     for (int g = 0; g < BKI_CPU_GATES; g++) {
-      acc[r][g] = v_load(init[r] + g * V_WIDTH);
+      acc[r][g] = v_load(init[r] + column + g * V_WIDTH);
     }
   }
-  for (size_t k = 0; k < depth; k++, w += BKI_CPU_GATES * V_WIDTH) {
+  for (size_t k = 0; k < depth; k++, w += BLOCK) {
     for (int g = 0; g < BKI_CPU_GATES; g++) {
       vf wg = v_load(w + g * V_WIDTH);
       V_KEEP(wg);
@@ -90,10 +92,11 @@ V_INLINE void v_tile(int n, const float *const *in, size_t depth, const float *w
 }
 
 /* Functions of their own: inlined into more code, gcc 12 runs out of registers and the rate falls to 40 %. */
-#define TILE(n)                                                                                             \
-  static __attribute__((noinline)) void tile_##n(const float *const *in, size_t depth, const float *w,      \
-                                                 const float *const *init, float *out, size_t out_stride) { \
-    v_tile(n, in, depth, w, init, out, out_stride);                                                         \
+#define TILE(n)                                                                                        \
+  static __attribute__((noinline)) void tile_##n(const float *const *in, size_t depth, const float *w, \
+                                                 const float *const *init, size_t column, float *out,  \
+                                                 size_t out_stride) {                                  \
+    v_tile(n, in, depth, w, init, column, out, out_stride);                                            \
   }
 TILE(1)
 TILE(2)
@@ -104,68 +107,80 @@ TILE(5)
 TILE(6)
 #endif
 
-typedef void (*tile_fn)(const float *const *in, size_t depth, const float *w, const float *const *init, float *out,
-                        size_t out_stride);
-static const tile_fn tiles[V_ROWS + 1] = {NULL,   tile_1, tile_2, tile_3,
+typedef void (*tile_fn)(const float *const *in, size_t depth, const float *w, const float *const *init, size_t column,
+                        float *out, size_t out_stride);
 #if V_ROWS == 6
-                                          tile_4, tile_5, tile_6
+static const tile_fn tiles[] = {NULL, tile_1, tile_2, tile_3, tile_4, tile_5, tile_6};
+#else
+static const tile_fn tiles[] = {NULL, tile_1, tile_2, tile_3};
 #endif
-};
+
+/* n rows of one block. */
+V_INLINE void v_rows(size_t n, const float *const *in, size_t depth, const float *w, const float *const *init,
+                     size_t column, float *out, size_t out_stride) {
+  for (size_t r = 0; r < n; r += V_ROWS) {
+    tiles[n - r < V_ROWS ? n - r : V_ROWS](in + r, depth, w, init + r, column, out + r * out_stride, out_stride);
+  }
+}
+
+enum { GROUP = 4 * V_ROWS, CHUNK = 16 * GROUP };
 
 static void product(const bki_cpu_product *job) {
-  for (size_t block = 0; block < job->blocks; block++) {
-    const size_t column = block * BKI_CPU_GATES * V_WIDTH;
-    const float *init[V_ROWS];
-    for (int r = 0; r < V_ROWS; r++) {
-      init[r] = job->bias + column;
-    }
-    for (size_t first = 0; first < job->n_rows; first += V_ROWS) {
-      const size_t n = job->n_rows - first < V_ROWS ? job->n_rows - first : V_ROWS;
-      tiles[n](job->in + first, job->depth, job->packed + column * job->depth, init,
-               job->out + first * job->out_stride + column, job->out_stride);
+  const float *init[CHUNK];
+  for (size_t r = 0; r < CHUNK && r < job->n_rows; r++) {
+    init[r] = job->bias;
+  }
+  for (size_t first = 0; first < job->n_rows; first += CHUNK) {
+    const size_t n = job->n_rows - first < CHUNK ? job->n_rows - first : CHUNK;
+    for (size_t column = 0; column < job->blocks * BLOCK; column += BLOCK) {
+      v_rows(n, job->in + first, job->depth, job->packed + column * job->depth, init, column,
+             job->out + first * job->out_stride + column, job->out_stride);
     }
   }
 }
 
-enum { GROUP = 4 * V_ROWS, BLOCK = BKI_CPU_GATES * V_WIDTH };
-
-/* n <= GROUP rows, one block; `rounded`: the rows stand in scratch. */
-V_INLINE void step_group(size_t n, const bki_cpu_step *job, size_t first, size_t block, bool rounded) {
-  const float *in[GROUP];
-  const float *x[GROUP];
-  _Alignas(64) float gates[GROUP * BLOCK];
+/* n <= GROUP rows, units at[r] .. at[r] + W of the state matrices. */
+V_INLINE void v_update(size_t n, float *gates, const size_t *at, float *c, float *h) {
   for (size_t r = 0; r < n; r++) {
-    in[r] = rounded ? job->scratch + (first + r) * job->stride : job->h_in + job->row[first + r] * job->stride;
-    x[r] = job->x[first + r] + block * BLOCK;
-  }
-  const float *w = (const float *)job->packed + block * job->hidden * BLOCK;
-  for (size_t r = 0; r < n; r += V_ROWS) {
-    tiles[n - r < V_ROWS ? n - r : V_ROWS](in + r, job->hidden, w, x + r, gates + r * BLOCK, BLOCK);
-  }
-  for (size_t r = 0; r < n; r++) {
-    v_cell(gates + r * BLOCK, job->c + job->row[first + r] * job->stride + block * V_WIDTH);
+    v_cell(gates + r * BLOCK, c + at[r]);
   }
   for (size_t r = 0; r < n; r += 4) {
     const float *gate[4];
-    const float *c[4];
-    float *h[4];
+    const float *cell[4];
+    float *out[4];
     for (size_t j = 0; j < 4; j++) { /* the last row again where there is no other */
       const size_t k = r + j < n ? r + j : n - 1;
-      const size_t at = job->row[first + k] * job->stride + block * V_WIDTH;
       gate[j] = gates + k * BLOCK;
-      c[j] = job->c + at;
-      h[j] = job->h_out + at;
+      cell[j] = c + at[k];
+      out[j] = h + at[k];
     }
-    v_hidden(gate, c, h);
+    v_hidden(gate, cell, out);
   }
 }
 
-/* A block of weights (4 W H floats) stays in the first-level cache while all rows pass by. */
-V_INLINE void step_rows(const bki_cpu_step *job, bool rounded) {
-  for (size_t block = 0; block < job->blocks; block++) {
-    for (size_t first = 0; first < job->n_rows; first += GROUP) {
-      step_group(job->n_rows - first < GROUP ? job->n_rows - first : GROUP, job, first, block, rounded);
+/* Rows first .. first + n, n <= CHUNK; `rounded`: they stand in scratch. A block of weights (4 W H floats) stays in the
+ * first-level cache while all of them pass by. */
+V_INLINE void step_chunk(const bki_cpu_step *job, size_t first, size_t n, bool rounded) {
+  const float *in[CHUNK];
+  size_t at[CHUNK];
+  _Alignas(64) float gates[GROUP * BLOCK];
+  for (size_t r = 0; r < n; r++) {
+    at[r] = job->row[first + r] * job->stride;
+    in[r] = rounded ? job->scratch + (first + r) * job->stride : job->h_in + at[r];
+  }
+  const float *w = job->packed;
+  for (size_t block = 0; block < job->blocks; block++, w += job->hidden * BLOCK) {
+    for (size_t r = 0; r < n; r += GROUP) {
+      const size_t m = n - r < GROUP ? n - r : GROUP;
+      v_rows(m, in + r, job->hidden, w, job->x + first + r, block * BLOCK, gates, BLOCK);
+      v_update(m, gates, at + r, job->c + block * V_WIDTH, job->h_out + block * V_WIDTH);
     }
+  }
+}
+
+V_INLINE void step_rows(const bki_cpu_step *job, bool rounded) {
+  for (size_t first = 0; first < job->n_rows; first += CHUNK) {
+    step_chunk(job, first, job->n_rows - first < CHUNK ? job->n_rows - first : CHUNK, rounded);
   }
 }
 
