@@ -10,7 +10,7 @@ From Python, with the modules of a trained model:
 
 From the shell, with a saved state_dict:
 
-    export_pytorch.py model.pt model --vocabulary vocab.txt --classes negative,positive --max-words 500 \\
+    export_pytorch.py model.pt model --vocabulary vocab.txt --classes negative positive --max-words 500 \\
         --lstm net.lstm --dense net.hidden --output net.out --selftest texts.txt
 
 Needs PyTorch and nothing else.
@@ -18,8 +18,8 @@ Needs PyTorch and nothing else.
 import argparse
 import array
 import json
-import math
 import os
+import pickle
 import re
 import struct
 import sys
@@ -274,3 +274,98 @@ def export(directory, *, embedding, lstm, output, vocabulary, classes, max_words
         json.dump(config, file, ensure_ascii=False, indent=1)
         file.write("\n")
     return config
+
+
+def take(state, prefix):
+    """The entries below a module's name, without it."""
+    found = {name[len(prefix) + 1:]: t for name, t in state.items() if name.startswith(prefix + ".")}
+    tops = sorted({name.rpartition(".")[0] for name in state})
+    check(found, f"no module {prefix!r} in the state_dict; it has {', '.join(tops)}")
+    return found
+
+
+def rebuild(module, state, name):
+    """The module with the given state."""
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise ExportError(f"{name}: {error}") from error
+    return module
+
+
+def rebuild_lstm(state, name):
+    recurrent = state.get("weight_hh_l0")
+    check(recurrent is not None and recurrent.dim() == 2 and recurrent.shape[0] == 4 * recurrent.shape[1],
+          f"{name}: expected weight_hh_l0 of shape [4H, H], that of an nn.LSTM without projections, found "
+          f"{'none' if recurrent is None else list(recurrent.shape)}")
+    layers = sum(f"weight_ih_l{layer}" in state for layer in range(len(state)))
+    lstm = torch.nn.LSTM(state["weight_ih_l0"].shape[1], recurrent.shape[1], layers, bias="bias_ih_l0" in state,
+                         bidirectional="weight_ih_l0_reverse" in state)
+    return rebuild(lstm, state, name)
+
+
+def rebuild_linear(state, name):
+    check("weight" in state and state["weight"].dim() == 2, f"{name}: expected the weight and bias of an nn.Linear")
+    linear_ = torch.nn.Linear(state["weight"].shape[1], state["weight"].shape[0], bias="bias" in state)
+    return rebuild(linear_, state, name)
+
+
+def read_lines(path):
+    with open(path, encoding="utf-8", newline="\n") as file:
+        return [line.rstrip("\r\n") for line in file]
+
+
+def parse_arguments(argv):
+    parser = argparse.ArgumentParser(
+        description="Turn a saved state_dict of an nn.LSTM classifier into a model directory of bki.",
+        epilog="The options after the names are keys of config.json: docs/models.md describes them.")
+    parser.add_argument("checkpoint", help="file of torch.save(model.state_dict(), ...); also {'state_dict': ...}")
+    parser.add_argument("directory", help="where to write config.json, weights.safetensors and vocab.txt")
+    parser.add_argument("--vocabulary", required=True, metavar="FILE", help="one word a line, line number from 0 = id")
+    parser.add_argument("--classes", required=True, nargs="+", metavar="NAME", help="in the order of the outputs")
+    parser.add_argument("--max-words", required=True, type=int)
+    parser.add_argument("--embedding", default="embedding", metavar="MODULE", help="name of the module (%(default)s)")
+    parser.add_argument("--lstm", default="lstm", metavar="MODULE", help="name of the module (%(default)s)")
+    parser.add_argument("--dense", metavar="MODULE", help="name of the module (none)")
+    parser.add_argument("--output", default="output", metavar="MODULE", help="name of the module (%(default)s)")
+    parser.add_argument("--dense-activation", default="relu", choices=list(ACTIVATIONS))
+    parser.add_argument("--readout", default="final", choices=["final", "last", "mean", "max"])
+    parser.add_argument("--pad", default="none", metavar="none|pre:T|post:T")
+    parser.add_argument("--pad-vector", default="embedding", choices=["embedding", "zero"])
+    parser.add_argument("--pad-id", type=int, default=0)
+    parser.add_argument("--oov-id", type=int, default=1, help="-1: unknown words are dropped")
+    parser.add_argument("--keep", default="tail", choices=["tail", "head"])
+    parser.add_argument("--tokenizer", default="words", choices=["words", "keras", "whitespace"])
+    parser.add_argument("--no-lowercase", dest="lowercase", action="store_false", default=None)
+    parser.add_argument("--no-strip-html", dest="strip_html", action="store_false", default=None)
+    parser.add_argument("--selftest", metavar="FILE", help="texts, one a line, to store with their logits")
+    parser.add_argument("--force", action="store_true", help="replace a model that is there")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_arguments(argv)
+    try:
+        state = torch.load(args.checkpoint, map_location="cpu", weights_only=True)
+        state = state.get("state_dict", state)
+        table = take(state, args.embedding)
+        check("weight" in table, f"{args.embedding}: expected the weight of an nn.Embedding")
+        config = export(
+            args.directory, embedding=torch.nn.Embedding.from_pretrained(table["weight"].float()),
+            lstm=rebuild_lstm(take(state, args.lstm), args.lstm),
+            dense=rebuild_linear(take(state, args.dense), args.dense) if args.dense else None,
+            output=rebuild_linear(take(state, args.output), args.output), vocabulary=read_lines(args.vocabulary),
+            classes=args.classes, max_words=args.max_words, dense_activation=args.dense_activation,
+            readout=args.readout, pad=args.pad, pad_vector=args.pad_vector, pad_id=args.pad_id, oov_id=args.oov_id,
+            keep=args.keep, tokenizer=args.tokenizer, lowercase=args.lowercase, strip_html=args.strip_html,
+            selftest=read_lines(args.selftest) if args.selftest else (), force=args.force)
+    except (ExportError, OSError, pickle.UnpicklingError) as error:
+        print(f"export_pytorch.py: {error}", file=sys.stderr)
+        return 3
+    print(f"{args.directory}: {len(config['classes'])} classes, {config['num_layers']} layer(s) of {config['hidden']} "
+          f"units, {len(config['selftest'])} self-test texts")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
