@@ -45,7 +45,7 @@ static bki_status get(const bki_section *s, const char *key, bki_presence presen
 }
 
 bki_status bki_section_int(const bki_section *s, const char *key, bki_presence presence, int32_t *out, bki_error *err) {
-  json_t *value;
+  json_t *value = NULL;
   BKI_TRY(get(s, key, presence, JSON_INTEGER, JSON_INTEGER, "an integer", &value, err));
   if (value == NULL) {
     return BKI_OK;
@@ -59,7 +59,7 @@ bki_status bki_section_int(const bki_section *s, const char *key, bki_presence p
 }
 
 bki_status bki_section_bool(const bki_section *s, const char *key, bool *out, bki_error *err) {
-  json_t *value;
+  json_t *value = NULL;
   BKI_TRY(get(s, key, BKI_OPTIONAL, JSON_TRUE, JSON_FALSE, "true or false", &value, err));
   *out = value == NULL ? *out : json_is_true(value);
   return BKI_OK;
@@ -67,7 +67,7 @@ bki_status bki_section_bool(const bki_section *s, const char *key, bool *out, bk
 
 bki_status bki_section_string(const bki_section *s, const char *key, bki_presence presence, const char **out,
                               bki_error *err) {
-  json_t *value;
+  json_t *value = NULL;
   BKI_TRY(get(s, key, presence, JSON_STRING, JSON_STRING, "a string", &value, err));
   *out = value == NULL ? *out : json_string_value(value);
   return BKI_OK;
@@ -106,7 +106,7 @@ bki_status bki_section_object(const bki_section *s, const char *key, bki_presenc
 
 bki_status bki_section_check_keys(const bki_section *s, const char *const *known, bki_error *err) {
   const char *key;
-  json_t *value;
+  json_t *value = NULL;
   json_object_foreach(s->object, key, value) {
     size_t i = 0;
     while (known[i] != NULL && strcmp(known[i], key) != 0) {
