@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
 #include "fail.h"
 #include "section.h"
 #include "settings.h"
@@ -20,7 +19,7 @@ static const char *const known_keys[] = {"format",        "version",    "embeddi
 
 static bki_status read_format(const bki_section *root, bki_error *err) {
   static const char *const formats[] = {"bki-model", NULL};
-  int format;
+  int format = 0;
   int32_t version = 0;
   bool bidirectional = true;
   BKI_TRY(bki_section_name(root, "format", BKI_REQUIRED, formats, &format, err));
@@ -31,8 +30,7 @@ static bki_status read_format(const bki_section *root, bki_error *err) {
   BKI_TRY(bki_section_bool(root, "bidirectional", &bidirectional, err));
   if (!bidirectional) {
     return bki_section_fail(root, "bidirectional", err,
-                            "expected true, found false: a one-directional LSTM is not "
-                            "supported");
+                            "expected true, found false: a one-directional LSTM is not supported");
   }
   return BKI_OK;
 }
@@ -50,9 +48,9 @@ static bki_status read_sizes(const bki_section *root, bki_model_config *config, 
 
 static bki_status read_names(const bki_section *root, bki_model_config *config, bki_error *err) {
   int activation = BKI_ACTIVATION_RELU;
-  int readout;
+  int readout = 0;
   int pad_vector = BKI_PAD_VECTOR_EMBEDDING;
-  int keep;
+  int keep = 0;
   BKI_TRY(bki_section_name(root, "dense_activation", BKI_OPTIONAL, bki_activation_names, &activation, err));
   BKI_TRY(bki_section_name(root, "readout", BKI_REQUIRED, bki_readout_names, &readout, err));
   BKI_TRY(bki_section_name(root, "pad_vector", BKI_OPTIONAL, bki_pad_vector_names, &pad_vector, err));
@@ -91,7 +89,7 @@ static bki_status read_pad(const bki_section *root, bki_model_config *config, bk
 static bki_status read_tokenizer(const bki_section *root, bki_tokenizer_config *config, bki_error *err) {
   static const char *const known[] = {"type", "lowercase", "strip_html", NULL};
   bki_section section = {.name = "tokenizer", .path = root->path};
-  int type;
+  int type = 0;
   BKI_TRY(bki_section_object(root, "tokenizer", BKI_REQUIRED, &section.object, err));
   BKI_TRY(bki_section_check_keys(&section, known, err));
   BKI_TRY(bki_section_name(&section, "type", BKI_REQUIRED, bki_tokenizer_names, &type, err));
@@ -101,7 +99,7 @@ static bki_status read_tokenizer(const bki_section *root, bki_tokenizer_config *
 }
 
 static bki_status read_classes(const bki_section *root, bki_arena *arena, bki_model_config *config, bki_error *err) {
-  json_t *array;
+  json_t *array = NULL;
   BKI_TRY(bki_section_array(root, "classes", BKI_REQUIRED, &array, err));
   const size_t n = json_array_size(array);
   if (n < 2 || n > BKI_MAX_CLASSES) {
@@ -129,7 +127,7 @@ static bki_status read_classes(const bki_section *root, bki_arena *arena, bki_mo
 
 static bki_status read_logits(const bki_section *section, bki_arena *arena, size_t n_classes, const float **out,
                               bki_error *err) {
-  json_t *array;
+  json_t *array = NULL;
   BKI_TRY(bki_section_array(section, "logits", BKI_REQUIRED, &array, err));
   if (json_array_size(array) != n_classes) {
     return bki_section_fail(section, "logits", err, "expected %zu numbers, one a class, found %zu", n_classes,
@@ -153,7 +151,7 @@ static bki_status read_logits(const bki_section *section, bki_arena *arena, size
 
 static bki_status read_selftest(const bki_section *root, bki_arena *arena, bki_config_file *out, bki_error *err) {
   static const char *const known[] = {"text", "logits", NULL};
-  json_t *array;
+  json_t *array = NULL;
   BKI_TRY(bki_section_array(root, "selftest", BKI_OPTIONAL, &array, err));
   const size_t n = json_array_size(array);
   bki_selftest *tests = bki_arena_alloc(arena, n * sizeof *tests);
@@ -182,7 +180,7 @@ static bki_status read_selftest(const bki_section *root, bki_arena *arena, bki_c
 }
 
 static bki_status read_root(const bki_section *root, bki_arena *arena, bki_config_file *out, bki_error *err) {
-  json_t *meta;
+  json_t *meta = NULL;
   BKI_TRY(read_format(root, err));
   BKI_TRY(bki_section_check_keys(root, known_keys, err));
   BKI_TRY(read_sizes(root, &out->config, err));

@@ -65,8 +65,7 @@ static bki_status load_vocabulary(bki_model *model, const char *path, bki_error 
   const int32_t words = bki_vocabulary_size(model->vocabulary);
   if (words > model->config.vocabulary_size) {
     return bki_fail_at(err, BKI_E_DATA, path, 0, -1,
-                       "expected at most %d words, the rows of embedding.weight, found "
-                       "%d",
+                       "expected at most %d words, the rows of embedding.weight, found %d",
                        model->config.vocabulary_size, words);
   }
   return BKI_OK;

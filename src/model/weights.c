@@ -26,9 +26,8 @@ bki_status bki_weights_read_vocabulary_size(const bki_safetensors *file, const c
   if (embedding->rank != 2 || embedding->shape[0] > BKI_MAX_VOCABULARY) {
     char shape[160];
     return bki_fail_at(err, BKI_E_DATA, path, 0, -1,
-                       "embedding.weight: expected shape [V, E] with V at most %d, "
-                       "found %s",
-                       BKI_MAX_VOCABULARY, format_shape(shape, embedding->rank, embedding->shape));
+                       "embedding.weight: expected shape [V, E] with V at most %d, found %s", BKI_MAX_VOCABULARY,
+                       format_shape(shape, embedding->rank, embedding->shape));
   }
   *out = (int32_t)embedding->shape[0];
   return BKI_OK;

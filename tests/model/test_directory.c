@@ -88,6 +88,20 @@ Test(weights, are_all_there_and_no_others) {
   cr_expect_str_eq(err.message, "output.weight: expected shape [3, 14], found [3, 3]");
 }
 
+Test(weights, of_a_deeper_model_are_not_those_of_one_layer) {
+  bki_strbuf content = model_dir_replace(scratch_read(BKI_TEST_DATA "/golden/deep/config.json"), "\"num_layers\": 2",
+                                         "\"num_layers\": 1");
+  scratch_write(scratch_path("config.json"), content.data, content.size);
+  bki_strbuf_clear(&content);
+  content = scratch_read(BKI_TEST_DATA "/golden/deep/weights.safetensors");
+  scratch_write(scratch_path("weights.safetensors"), content.data, content.size);
+  bki_strbuf_clear(&content);
+  bki_model *model;
+  bki_error err;
+  cr_assert_eq(bki_model_load(&model, scratch_path(""), &err), BKI_E_DATA);
+  cr_expect_str_eq(err.message, "tensor \"lstm.weight_ih_l1\" is not part of the model that config.json describes");
+}
+
 Test(weights, are_floating_point) {
   REFUSES("F32", "I32", "expected the dtype F32, F16, BF16 or F64, found another");
 }
