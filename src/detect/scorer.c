@@ -40,7 +40,7 @@ static bki_status choose_engine(bki_engine *out, const bki_backend_ops *ops, con
   if (wanted != BKI_ENGINE_AUTO && wanted != BKI_ENGINE_FULL && wanted != BKI_ENGINE_INCREMENTAL) {
     return bki_fail(err, BKI_E_USAGE, "unknown engine %d", (int)wanted);
   }
-  const bool possible = model->num_layers == 1 && ops->has_incremental(model);
+  const bool possible = ops->has_incremental(model);
   if (wanted == BKI_ENGINE_INCREMENTAL && model->num_layers != 1) {
     return bki_fail(err, BKI_E_USAGE, "engine incremental needs a model of one layer, found %d: use full",
                     model->num_layers);
