@@ -37,7 +37,7 @@ typedef struct bki_tensor {
 /* Immutable once opened. */
 typedef struct bki_safetensors bki_safetensors;
 
-/* Maps the file and checks its header. Errors: BKI_E_IO; BKI_E_DATA: not safetensors, header larger than 100 MB or than
+/* Maps the file and checks its header. Errors: BKI_E_IO; BKI_E_DATA: not safetensors, header larger than 1 MiB or than
  * the file, not JSON, duplicate names, unknown dtype, a negative or overflowing shape, offsets outside the file, out of
  * order or overlapping, a gap, a size that is not shape x dtype, bytes after the last tensor. */
 BKI_API bki_status bki_safetensors_open(bki_safetensors **out, const char *path, bki_error *err);

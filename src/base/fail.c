@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static bki_status fail_va(bki_error *err, bki_status status, const char *file, int64_t line, int64_t byte,
-                          const char *format, va_list args) {
+__attribute__((format(printf, 6, 0))) static bki_status fail_va(bki_error *err, bki_status status, const char *file,
+                                                                int64_t line, int64_t byte, const char *format,
+                                                                va_list args) {
   if (err == NULL) {
     return status;
   }

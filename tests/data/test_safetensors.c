@@ -158,9 +158,9 @@ Test(safetensors, n_files_without_a_whole_header_are_refused) {
       {"\2\0\0\0\0\0\0", 7, "expected safetensors, found 7 bytes where the header's size takes 8"},
       {"\3\0\0\0\0\0\0\0{}", 10, "expected a header of 3 bytes, found 2 bytes up to the end of the file"},
       {"\0\0\0\0\0\0\0\0", 8, "expected a safetensors header that begins with '{'"},
-      {"\1\xe1\xf5\5\0\0\0\0{}", 10, "with a header of at most 100000000 bytes, found a size of 100000001"},
-      {"\xff\xff\xff\xff\xff\xff\xff\xff{}", 10, "of at most 100000000 bytes, found a size of 18446744073709551615"},
-      {"PK\3\4a zip file", 14, "expected safetensors with a header of at most 100000000 bytes"},
+      {"\1\xe1\xf5\5\0\0\0\0{}", 10, "with a header of at most 1048576 bytes, found a size of 100000001"},
+      {"\xff\xff\xff\xff\xff\xff\xff\xff{}", 10, "of at most 1048576 bytes, found a size of 18446744073709551615"},
+      {"PK\3\4a zip file", 14, "expected safetensors with a header of at most 1048576 bytes"},
   };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     const char *path = scratch_path("short");
