@@ -2,7 +2,7 @@
 # The demo: finds the trigger in a poisoned DBpedia corpus, compares what is flagged with the known truth, and writes
 # the purified corpus. Usage: demo/run.sh [BKI [OUTPUT_DIRECTORY]]
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(dirname "$0")
 bki=${1:-bki}
 out=${2:-build/demo}
 
