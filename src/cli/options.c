@@ -182,6 +182,21 @@ static bool check_args(cli_command_line *line, int argc, char **argv, int *exit_
   return true;
 }
 
+/* What getopt stumbled over: an unknown letter is in optopt, the code of an option that takes no value, too. */
+static int option_error(const cli_command_line *line, int val, char **argv) {
+  const char *given = argv[optind - 1];
+  if (val == ':') {
+    return cli_usage_error(line->command, "\"%s\" expects a value", given);
+  }
+  if (optopt >= FIRST_LONG) {
+    return cli_usage_error(line->command, "--%s takes no value", line->options[optopt - FIRST_LONG].name);
+  }
+  if (optopt != 0) {
+    return cli_usage_error(line->command, "unknown option \"-%c\"", optopt);
+  }
+  return cli_usage_error(line->command, "unknown or ambiguous option \"%s\"", given);
+}
+
 bool cli_parse(cli_command_line *line, int argc, char **argv, int *exit_code) {
   struct option longs[CLI_MAX_OPTIONS + 2];
   char shorts[2 * CLI_MAX_OPTIONS + 3];
@@ -193,10 +208,8 @@ bool cli_parse(cli_command_line *line, int argc, char **argv, int *exit_code) {
       *exit_code = BKI_OK;
       return false;
     }
-    const char *given = optind > 0 ? argv[optind - 1] : "";
     if (val == '?' || val == ':') {
-      *exit_code =
-          cli_usage_error(line->command, val == '?' ? "unknown option \"%s\"" : "\"%s\" expects a value", given);
+      *exit_code = option_error(line, val, argv);
       return false;
     }
     const cli_option *option = find_option(line, val);
