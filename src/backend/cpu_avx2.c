@@ -1,10 +1,9 @@
-/* AVX2 and FMA: 3 rows x 4 vectors of 8, 12 of the 16 registers. */
+/* AVX2 and FMA: a tile of 3 rows x 4 vectors of 8, 12 of the 16 registers. */
 #include <immintrin.h>
 
-typedef __m256 vf;
 #define V_WIDTH 8
 #define V_ROWS 3
-#define KERNELS bki_cpu_kernels_avx2
+typedef __m256 vf;
 /* Keeps a loaded value in its register: gcc would load it again for each use. */
 #define V_KEEP(a) __asm__("" : "+x"(a))
 
@@ -33,3 +32,6 @@ static inline vf v_scale(vf a, vf t) {
 }
 
 #include "cpu_kernels_template.h"
+
+const bki_cpu_kernels bki_cpu_kernels_avx2 = {
+    .width = V_WIDTH, .product = product, .step = step, .step_bf16 = step_bf16};

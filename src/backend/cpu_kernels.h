@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 enum { BKI_CPU_GATES = 4 };
+#define BKI_CPU_SCRATCH_ROWS(rows) (((size_t)(rows) + 15) / 16 * 16)
 
 /* out[r] = bias + in[r] . packed, for 0 <= r < n_rows; 4 W blocks columns. */
 typedef struct bki_cpu_product {
@@ -40,8 +41,8 @@ typedef struct bki_cpu_step {
   const float *h_in;     /* 64-byte aligned, as are the others */
   float *h_out;          /* another matrix than h_in */
   float *c;              /* updated in place */
-  const void *packed;    /* float [blocks][H][4][W]; amx: as bki_cpu_amx.h says */
-  float *scratch;        /* step_bf16: [n_rows * stride] */
+  const void *packed;    /* float [blocks][H][4][W], or what pack_bf16 made */
+  float *scratch;        /* step_bf16: [BKI_CPU_SCRATCH_ROWS(n_rows), stride] */
 } bki_cpu_step;
 
 typedef struct bki_cpu_kernels {
@@ -50,12 +51,16 @@ typedef struct bki_cpu_kernels {
   void (*step)(const bki_cpu_step *job);
   /* As step, with h_in rounded to bfloat16 in the product; the weights are rounded already. */
   void (*step_bf16)(const bki_cpu_step *job);
+  /* W_hh [4H, H] as step_bf16 wants it, to be freed, or NULL when out of memory. The function NULL: packed as for step.
+   */
+  void *(*pack_bf16)(const float *w_hh, size_t hidden);
 } bki_cpu_kernels;
 
 extern const bki_cpu_kernels bki_cpu_kernels_portable;
 #if defined(__x86_64__)
 extern const bki_cpu_kernels bki_cpu_kernels_avx2;
 extern const bki_cpu_kernels bki_cpu_kernels_avx512;
+extern const bki_cpu_kernels bki_cpu_kernels_amx; /* step is that of AVX-512 */
 #endif
 
 #endif

@@ -1,7 +1,6 @@
 /* The kernels, written once for every vector width. The file that includes this has defined
- *   the type vf; V_WIDTH, V_ROWS (3 or 6: rows of a register tile), KERNELS (the name of the table), V_KEEP; the inline
- *   functions v_load v_store v_set1 v_fma v_min v_max v_scale.
- * Accumulators of a tile: V_ROWS x 4 vectors. */
+ *   V_WIDTH and the vectors of cpu_vectors_*.h; V_ROWS, 3 or 6: a register tile accumulates V_ROWS x 4 vectors.
+ * It puts `product`, `step` and `step_bf16` into a table. */
 #include <stdbool.h>
 
 #include "cpu_bf16.h"
@@ -70,21 +69,27 @@ enum { BLOCK = BKI_CPU_GATES * V_WIDTH };
 V_INLINE void v_tile(int n, const float *const *in, size_t depth, const float *w, const float *const *init,
                      size_t column, float *out, size_t out_stride) {
   vf acc[V_ROWS][BKI_CPU_GATES];
+#pragma GCC unroll 8
   for (int r = 0; r < n; r++) {
+#pragma GCC unroll 4
     for (int g = 0; g < BKI_CPU_GATES; g++) {
       acc[r][g] = v_load(init[r] + column + g * V_WIDTH);
     }
   }
   for (size_t k = 0; k < depth; k++, w += BLOCK) {
+#pragma GCC unroll 4
     for (int g = 0; g < BKI_CPU_GATES; g++) {
       vf wg = v_load(w + g * V_WIDTH);
       V_KEEP(wg);
+#pragma GCC unroll 8
       for (int r = 0; r < n; r++) {
         acc[r][g] = v_fma(v_set1(in[r][k]), wg, acc[r][g]);
       }
     }
   }
+#pragma GCC unroll 8
   for (int r = 0; r < n; r++) {
+#pragma GCC unroll 4
     for (int g = 0; g < BKI_CPU_GATES; g++) {
       v_store(out + (size_t)r * out_stride + g * V_WIDTH, acc[r][g]);
     }
@@ -125,7 +130,7 @@ V_INLINE void v_rows(size_t n, const float *const *in, size_t depth, const float
 
 enum { GROUP = 4 * V_ROWS, CHUNK = 16 * GROUP };
 
-static void product(const bki_cpu_product *job) {
+static inline void product(const bki_cpu_product *job) {
   const float *init[CHUNK];
   for (size_t r = 0; r < CHUNK && r < job->n_rows; r++) {
     init[r] = job->bias;
@@ -184,15 +189,13 @@ V_INLINE void step_rows(const bki_cpu_step *job, bool rounded) {
   }
 }
 
-static void step(const bki_cpu_step *job) {
+static inline void step(const bki_cpu_step *job) {
   step_rows(job, false);
 }
 
-static void step_bf16(const bki_cpu_step *job) {
+static inline void step_bf16(const bki_cpu_step *job) {
   for (size_t r = 0; r < job->n_rows; r++) {
     bki_cpu_round_bf16(job->scratch + r * job->stride, job->h_in + job->row[r] * job->stride, job->stride);
   }
   step_rows(job, true);
 }
-
-const bki_cpu_kernels KERNELS = {.width = V_WIDTH, .product = product, .step = step, .step_bf16 = step_bf16};

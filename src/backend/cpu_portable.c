@@ -1,35 +1,9 @@
-/* Any machine: vectors of 4 as gcc and clang lower them. */
-typedef float vf __attribute__((vector_size(16)));
-typedef int vi __attribute__((vector_size(16)));
+/* Any machine. Two roundings where the others have one (no fused multiply-add). */
 #define V_WIDTH 4
 #define V_ROWS 3
-#define KERNELS bki_cpu_kernels_portable
-#define V_KEEP(a)
-
-static inline vf v_load(const float *p) {
-  return *(const vf *)(const void *)p;
-}
-static inline void v_store(float *p, vf a) {
-  *(vf *)(void *)p = a;
-}
-static inline vf v_set1(float a) {
-  return (vf){a, a, a, a};
-}
-static inline vf v_fma(vf a, vf b, vf c) {
-  return a * b + c;
-}
-static inline vf v_select(vi mask, vf a, vf b) {
-  return (vf)((mask & (vi)a) | (~mask & (vi)b));
-}
-static inline vf v_min(vf a, vf b) {
-  return v_select(a < b, a, b);
-}
-static inline vf v_max(vf a, vf b) {
-  return v_select(a > b, a, b);
-}
-/* a 2^n, n in the low bits of t */
-static inline vf v_scale(vf a, vf t) {
-  return (vf)((vi)a + ((vi)t << 23));
-}
+#include "cpu_vectors_generic.h"
 
 #include "cpu_kernels_template.h"
+
+const bki_cpu_kernels bki_cpu_kernels_portable = {
+    .width = V_WIDTH, .product = product, .step = step, .step_bf16 = step_bf16};

@@ -53,7 +53,7 @@ static void step_pad(const bki_cpu *cpu, bki_cpu_pad_states *states, int directi
 bki_status bki_cpu_pad_states_create(bki_cpu_pad_states *states, const bki_cpu *cpu, int direction, bki_error *err) {
   const size_t n = (cpu->model->pad == BKI_PAD_NONE ? 0 : (size_t)cpu->model->pad_length) + 1;
   const size_t stride = cpu->stride;
-  float *scratch = bki_cpu_floats(1, stride);
+  float *scratch = bki_cpu_floats(BKI_CPU_SCRATCH_ROWS(1), stride);
   states->h = bki_cpu_floats(n, stride);
   states->c = bki_cpu_floats(n, stride);
   size_t count;
@@ -106,7 +106,7 @@ static bool allocate(bki_cpu_workspace *ws, const bki_cpu *cpu, size_t rows, siz
   ws->h[1] = bki_cpu_floats(1, states);
   ws->c = bki_cpu_floats(1, states);
   ws->pool = bki_cpu_pools(cpu) ? bki_array_create(states, sizeof *ws->pool) : NULL;
-  ws->scratch = bki_cpu_floats(1, states);
+  ws->scratch = bki_cpu_floats(BKI_CPU_SCRATCH_ROWS(rows), cpu->stride);
   ws->row = bki_array_create(rows, sizeof *ws->row);
   ws->x = bki_array_create(rows, sizeof *ws->x);
   ws->readout_stride = (2 * cpu->hidden + 15) / 16 * 16;

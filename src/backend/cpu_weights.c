@@ -57,20 +57,23 @@ static float *pack_bias(const bki_cpu *cpu, const bki_lstm_weights *from) {
   return packed;
 }
 
+static void *pack_recurrent(const bki_cpu *cpu, const float *w_hh, bki_precision precision) {
+  if (precision == BKI_PRECISION_BF16 && cpu->kernels->pack_bf16 != NULL) {
+    return cpu->kernels->pack_bf16(w_hh, cpu->hidden);
+  }
+  float *packed = pack(w_hh, cpu->hidden, cpu->hidden, cpu->blocks, cpu->kernels->width, true);
+  if (packed != NULL && precision == BKI_PRECISION_BF16) {
+    bki_cpu_round_bf16(packed, packed, cpu->x_size * cpu->hidden);
+  }
+  return packed;
+}
+
 static bki_status pack_layer(bki_cpu *cpu, bki_cpu_weights *to, const bki_lstm_weights *from, size_t depth,
                              bki_precision precision, bki_error *err) {
-  const size_t width = cpu->kernels->width;
-  to->w_ih = pack(from->w_ih, depth, cpu->hidden, cpu->blocks, width, true);
+  to->w_ih = pack(from->w_ih, depth, cpu->hidden, cpu->blocks, cpu->kernels->width, true);
   to->bias = pack_bias(cpu, from);
-  float *w_hh = pack(from->w_hh, cpu->hidden, cpu->hidden, cpu->blocks, width, true);
-  to->w_hh = w_hh;
-  if (to->w_ih == NULL || to->bias == NULL || w_hh == NULL) {
-    return bki_fail_memory(err);
-  }
-  if (precision == BKI_PRECISION_BF16) {
-    bki_cpu_round_bf16(w_hh, w_hh, cpu->x_size * cpu->hidden);
-  }
-  return BKI_OK;
+  to->w_hh = pack_recurrent(cpu, from->w_hh, precision);
+  return to->w_ih == NULL || to->bias == NULL || to->w_hh == NULL ? bki_fail_memory(err) : BKI_OK;
 }
 
 static bki_status pack_dense(const bki_cpu *cpu, bki_cpu_dense *to, const float *weight, const float *bias,
