@@ -30,7 +30,8 @@ typedef struct bki_purify_summary {
 /* Copies raw records byte for byte: flagged and skipped ones to removed_path, the others to kept_path, a CSV header to
  * both. A record without a line end (the last of a file) gets one only where another record follows it in the output.
  * The outputs appear, removed_path first, when everything is written and the corpus has proved to be the scanned one.
- * Errors: BKI_E_USAGE: the store is not complete, the corpus is not the one that was scanned, an output exists;
+ * A record longer than max_record_bytes counts as unscanned and is in neither. Errors: BKI_E_USAGE: the store is not
+ * complete, the corpus is not the one that was scanned, an output exists or is an input, the store or the other output;
  * BKI_E_IO; BKI_E_DATA. */
 BKI_API bki_status bki_purify_run(const bki_purify_config *config, bki_store *store, const bki_analysis *analysis,
                                   bki_purify_summary *out, bki_error *err);

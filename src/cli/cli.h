@@ -37,6 +37,9 @@ int cli_columns(void);
 /* A logger that tells warnings on stderr, and the rest too unless `quiet` points to true. */
 bki_logger cli_logger(bool *quiet);
 
+/* Tells on stderr when a scorer emulates its precision. */
+void cli_warn_emulated(const bki_scorer *scorer);
+
 /* A store with what it says under a rule. */
 typedef struct cli_result {
   bki_store *store;

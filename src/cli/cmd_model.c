@@ -95,6 +95,9 @@ static bki_status selftest(const bki_model *model, const bki_scorer_config *conf
     return BKI_E_INTERNAL;
   }
   bki_status status = bki_scorer_create(&scorer, model, config, err);
+  if (status == BKI_OK) {
+    cli_warn_emulated(scorer);
+  }
   for (size_t i = 0; status == BKI_OK && i < bki_model_selftest_count(model); i++) {
     status = selftest_one(model, scorer, i, logits, worst, err);
   }

@@ -52,6 +52,7 @@ static bki_status score_text(const bki_model *model, const bki_scorer_config *co
   if (status != BKI_OK) {
     return status;
   }
+  cli_warn_emulated(scorer);
   size_t n = (size_t)out->encoding.words.n_words;
   out->score = calloc(n + 1, sizeof *out->score);
   out->flags = calloc(n + 1, sizeof *out->flags);

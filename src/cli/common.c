@@ -68,6 +68,12 @@ bki_logger cli_logger(bool *quiet) {
   return (bki_logger){.fn = log_message, .user = quiet};
 }
 
+void cli_warn_emulated(const bki_scorer *scorer) {
+  if (strstr(bki_scorer_isa(scorer), "emulated") != NULL) {
+    fprintf(stderr, "bki: warning: this CPU has no bf16 units: %s\n", bki_scorer_isa(scorer));
+  }
+}
+
 bki_status cli_result_open(cli_result *out, const char *path, const cli_rule_options *options, bki_error *err) {
   cli_result result = {0};
   bki_status status = bki_store_open(&result.store, path, err);

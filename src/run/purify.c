@@ -11,6 +11,7 @@
 
 #include "array.h"
 #include "fail.h"
+#include "store_internal.h"
 
 /* An output, and whether its last record stands without a line end. */
 typedef struct output {
@@ -49,12 +50,15 @@ static bool same_file(const char *a, const char *b) {
   return same_place(a, b);
 }
 
-static bki_status check_outputs(const bki_purify_config *config, bki_error *err) {
+static bki_status check_outputs(const bki_purify_config *config, const char *store_path, bki_error *err) {
   const char *outputs[2] = {config->kept_path, config->removed_path};
   if (outputs[1] != NULL && same_file(outputs[0], outputs[1])) {
     return bki_fail_at(err, BKI_E_USAGE, outputs[0], 0, -1, "expected two different outputs, found one file twice");
   }
   for (size_t i = 0; i < 2; i++) {
+    if (outputs[i] != NULL && same_file(outputs[i], store_path)) {
+      return bki_fail_at(err, BKI_E_USAGE, outputs[i], 0, -1, "the output is the store");
+    }
     for (size_t j = 0; outputs[i] != NULL && j < config->corpus.n_paths; j++) {
       const char *input = config->corpus.paths[j];
       if (strcmp(input, "-") != 0 && same_file(outputs[i], input)) {
@@ -167,7 +171,7 @@ bki_status bki_purify_run(const bki_purify_config *config, bki_store *store, con
     return bki_fail(err, BKI_E_USAGE, "the scan is not complete (%lld records so far): finish it first",
                     (long long)state->n_records);
   }
-  BKI_TRY(check_outputs(config, err));
+  BKI_TRY(check_outputs(config, store->path, err));
   BKI_TRY_GOTO(status, done, bki_store_each_skipped(store, add_skipped, &skipped, err));
   BKI_TRY_GOTO(status, done, bki_corpus_open(&corpus, &config->corpus, err));
   BKI_TRY_GOTO(status, done, bki_sink_open(&kept.sink, config->kept_path, config->force, err));

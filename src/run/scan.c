@@ -258,8 +258,8 @@ static void describe(const scan *s) {
   const bki_logger *logger = &s->config->logger;
   bki_log(logger, BKI_LOG_INFO, "backend %s, engine %s, %s, %s, %d threads", bki_scorer_backend(scorer),
           bki_scorer_engine(scorer), bki_scorer_precision(scorer), bki_scorer_isa(scorer), bki_scorer_threads(scorer));
-  if (s->config->scorer.precision == BKI_PRECISION_BF16 && strcmp(bki_scorer_isa(scorer), "amx") != 0) {
-    bki_log(logger, BKI_LOG_WARNING, "bf16 is emulated without AMX: slower than fp32");
+  if (strstr(bki_scorer_isa(scorer), "emulated") != NULL) {
+    bki_log(logger, BKI_LOG_WARNING, "this CPU has no bf16 units: %s", bki_scorer_isa(scorer));
   }
   if (s->state.n_records > 0 && !s->state.complete) {
     bki_log(logger, BKI_LOG_INFO, "going on after %lld records", (long long)s->state.n_records);
@@ -307,7 +307,7 @@ bki_status bki_scan_run(const bki_scan_config *config, bki_progress *progress, b
   bki_error ignored;
   err = err == NULL ? &ignored : err;
   bool existed = access(config->store_path, F_OK) == 0;
-  scan s = {.config = config, .progress = {.work_total = -1}};
+  scan s = {.config = config, .progress = {.work_total = -1}, .begun = now()};
   bki_status status = run(&s, err);
   if (s.dirty) { /* what was done before it ended stays; if that fails too the first reason is the one to tell */
     bki_status ended = status;
@@ -319,6 +319,7 @@ bki_status bki_scan_run(const bki_scan_config *config, bki_progress *progress, b
     }
   }
   if (progress != NULL && s.store != NULL) {
+    s.progress.surveying = false;
     measure(&s);
     *progress = s.progress;
   }
