@@ -34,8 +34,8 @@ bool bki_print_candidates(FILE *out, const bki_candidate *candidates, size_t n, 
 /* "MeanOfTransportation 98 %, Company 2 %": the labels of the samples that selected a candidate, the three largest. */
 void bki_format_labels(char *buf, size_t size, const bki_candidate *candidate, const bki_classes *classes);
 
-/* A sample, after an empty line: its text with the background telling the score, or with the selected words in brackets without colour; then
- * the selected words with their scores. */
+/* A sample, after an empty line: its text with the background telling the score, or with the selected words in brackets
+ * without colour; then the selected words with their scores. */
 bool bki_print_sample(FILE *out, const bki_sample *sample, const int32_t *selected, int32_t n_selected, bool colour,
                       int columns);
 

@@ -105,17 +105,29 @@ static bki_status check_rule(bki_store *store, const char *path, const setting r
   return BKI_OK;
 }
 
+/* A new store gets the settings, and can be read from then on; one with records has to have the same rule. */
+static bki_status settle(bki_store *store, const char *path, const setting *corpus, const setting *rule,
+                         bki_error *err) {
+  const bki_store_state state = *bki_store_get_state(store);
+  if (state.n_records > 0) {
+    return check_rule(store, path, rule, err);
+  }
+  BKI_TRY(save_settings(store, corpus, N_CORPUS, err));
+  BKI_TRY(save_settings(store, rule, N_RULE, err));
+  return bki_store_commit(store, &state, err);
+}
+
 bki_status bki_scan_open_store(bki_store **out, const bki_scan_config *config, const bki_corpus *corpus,
                                const bki_scorer *scorer, bki_error *err) {
   numbers text;
   setting corpus_rows[N_CORPUS];
   setting rule_rows[N_RULE];
-  corpus_settings(corpus_rows, &config->corpus, corpus, &text);
-  rule_settings(rule_rows, &config->rule, &text);
   bki_strbuf corpus_text = {0};
   bki_strbuf scorer_text = {0};
   bki_store *store = NULL;
   bki_status status;
+  corpus_settings(corpus_rows, &config->corpus, corpus, &text);
+  rule_settings(rule_rows, &config->rule, &text);
   add_canonical(&corpus_text, corpus_rows, N_CORPUS);
   bki_strbuf_format(&scorer_text, "backend=%s engine=%s precision=%s isa=%s increments=%s", bki_scorer_backend(scorer),
                     bki_scorer_engine(scorer), bki_scorer_precision(scorer), bki_scorer_isa(scorer),
@@ -124,23 +136,14 @@ bki_status bki_scan_open_store(bki_store **out, const bki_scan_config *config, c
     status = bki_fail_memory(err);
     goto done;
   }
-  const bki_store_identity identity = {
-      .model_fingerprint = bki_model_fingerprint(config->model),
-      .corpus_settings = corpus_text.data,
-      .scorer_settings = scorer_text.data,
-      .on_error = on_error_names[config->on_error],
-  };
+  const bki_store_identity identity = {.model_fingerprint = bki_model_fingerprint(config->model),
+                                       .corpus_settings = corpus_text.data,
+                                       .scorer_settings = scorer_text.data,
+                                       .on_error = on_error_names[config->on_error]};
   const bki_model_config *model = bki_model_get_config(config->model);
   BKI_TRY_GOTO(status, done,
                bki_store_create(&store, config->store_path, &identity, model->n_classes, model->classes, err));
-  if (bki_store_get_state(store)->n_records > 0) {
-    BKI_TRY_GOTO(status, done, check_rule(store, config->store_path, rule_rows, err));
-  } else {
-    BKI_TRY_GOTO(status, done, save_settings(store, corpus_rows, N_CORPUS, err));
-    BKI_TRY_GOTO(status, done, save_settings(store, rule_rows, N_RULE, err));
-    const bki_store_state none = *bki_store_get_state(store);
-    BKI_TRY_GOTO(status, done, bki_store_commit(store, &none, err)); /* the store can be read from now on */
-  }
+  BKI_TRY_GOTO(status, done, settle(store, config->store_path, corpus_rows, rule_rows, err));
   *out = store;
   store = NULL;
 done:
