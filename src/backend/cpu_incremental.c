@@ -111,7 +111,7 @@ static bki_status plan_batches(bki_cpu *cpu, size_t n, bki_error *err) {
   return BKI_OK;
 }
 
-/* Readouts and logits of all slots of a batch. Returns their number. */
+/* Readouts and logits of all slots of a batch. */
 static void run_batch(const bki_cpu *cpu, bki_cpu_workspace *ws, const batch *b) {
   const bki_cpu_incremental *engine = cpu->incremental;
   size_t slots = 0;

@@ -7,6 +7,12 @@
 #include "cpu_kernels.h"
 
 #define V_INLINE static inline __attribute__((always_inline))
+/* Loops over register arrays: rolled up, they would keep the array in memory. */
+#ifdef __clang__
+#define V_UNROLL _Pragma("unroll")
+#else
+#define V_UNROLL _Pragma("GCC unroll 8")
+#endif
 
 #define LOG2_E 1.44269504F
 
@@ -19,19 +25,24 @@ V_INLINE void v_exp2_4(vf x[4], const float scale[4]) {
   static const float q[] = {0.0096715130F, 0.0555073359F, 0.2402224243F, 0.6931470037F, 1.0F};
   vf t[4];
   vf p[4];
+  V_UNROLL
   for (int j = 0; j < 4; j++) {
     x[j] = v_min(v_max(x[j], v_set1(42.0F / scale[j])), v_set1(-126.0F / scale[j]));
     t[j] = v_fma(x[j], v_set1(scale[j]), magic);
   }
+  V_UNROLL
   for (int j = 0; j < 4; j++) {
     x[j] = v_fma(x[j], v_set1(scale[j]), magic - t[j]);
     p[j] = v_set1(0.0013264727F);
   }
+  V_UNROLL
   for (int i = 0; i < 5; i++) {
+    V_UNROLL
     for (int j = 0; j < 4; j++) {
       p[j] = v_fma(p[j], x[j], v_set1(q[i]));
     }
   }
+  V_UNROLL
   for (int j = 0; j < 4; j++) {
     x[j] = v_scale(p[j], t[j]);
   }
@@ -58,6 +69,7 @@ V_INLINE void v_hidden(const float *const gate[4], const float *const c[4], floa
   const vf one = v_set1(1.0F);
   vf e[4] = {v_load(c[0]), v_load(c[1]), v_load(c[2]), v_load(c[3])};
   v_exp2_4(e, scale);
+  V_UNROLL
   for (int j = 0; j < 4; j++) {
     v_store(h[j], (one - e[j]) / (v_load(gate[j] + 3 * V_WIDTH) * (one + e[j])));
   }
@@ -69,27 +81,27 @@ enum { BLOCK = BKI_CPU_GATES * V_WIDTH };
 V_INLINE void v_tile(int n, const float *const *in, size_t depth, const float *w, const float *const *init,
                      size_t column, float *out, size_t out_stride) {
   vf acc[V_ROWS][BKI_CPU_GATES];
-#pragma GCC unroll 8
+  V_UNROLL
   for (int r = 0; r < n; r++) {
-#pragma GCC unroll 4
+    V_UNROLL
     for (int g = 0; g < BKI_CPU_GATES; g++) {
       acc[r][g] = v_load(init[r] + column + g * V_WIDTH);
     }
   }
   for (size_t k = 0; k < depth; k++, w += BLOCK) {
-#pragma GCC unroll 4
+    V_UNROLL
     for (int g = 0; g < BKI_CPU_GATES; g++) {
       vf wg = v_load(w + g * V_WIDTH);
       V_KEEP(wg);
-#pragma GCC unroll 8
+      V_UNROLL
       for (int r = 0; r < n; r++) {
         acc[r][g] = v_fma(v_set1(in[r][k]), wg, acc[r][g]);
       }
     }
   }
-#pragma GCC unroll 8
+  V_UNROLL
   for (int r = 0; r < n; r++) {
-#pragma GCC unroll 4
+    V_UNROLL
     for (int g = 0; g < BKI_CPU_GATES; g++) {
       v_store(out + (size_t)r * out_stride + g * V_WIDTH, acc[r][g]);
     }

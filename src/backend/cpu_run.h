@@ -28,7 +28,7 @@ typedef struct bki_cpu_workspace {
   size_t n_rows;
   bki_cpu_text *texts; /* [S] */
   size_t n_texts;
-  /* States. h[t % 2] after time t, so that a row that has stopped keeps its own until the time after next. */
+  /* States after time t: h[t % 2] and c. */
   float *h[2];     /* [R, stride] */
   float *c;        /* [R, stride] */
   double *pool;    /* [R, stride] or NULL */

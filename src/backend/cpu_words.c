@@ -7,8 +7,8 @@
 #include "cpu.h"
 #include "fail.h"
 
-/* A call with more distinct words than this holds them all the same. */
-static const size_t max_table_bytes = (size_t)512 << 20;
+/* 64,000 words at H = 128. A call with more distinct words than this holds them all the same. */
+static const size_t max_table_bytes = (size_t)256 << 20;
 enum { ROWS = 64 }; /* words projected at a time */
 
 typedef struct job {
@@ -87,10 +87,12 @@ static bki_status grow_table(bki_cpu *cpu, size_t kept, bki_error *err) {
   if (words->n <= words->capacity) {
     return BKI_OK;
   }
-  const size_t n_words = (size_t)cpu->model->vocabulary_size;
-  const size_t wanted = words->n + words->n / 2;
-  const size_t capacity = wanted < n_words ? wanted : n_words;
   const size_t row = 2 * cpu->x_size;
+  size_t limit = max_table_bytes / (row * sizeof *words->table);
+  limit = limit < (size_t)cpu->model->vocabulary_size ? limit : (size_t)cpu->model->vocabulary_size;
+  size_t capacity = words->n + words->n / 2;
+  capacity = capacity < limit ? capacity : limit;
+  capacity = capacity > words->n ? capacity : words->n;
   size_t count;
   float *table = bki_size_mul(capacity, row, &count) ? bki_array_create_aligned(count, sizeof *table) : NULL;
   if (table == NULL) {
