@@ -9,7 +9,7 @@
 #define V_INLINE static inline __attribute__((always_inline))
 /* Loops over register arrays: rolled up, they would keep the array in memory. */
 #ifdef __clang__
-#define V_UNROLL _Pragma("unroll")
+#define V_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define V_UNROLL _Pragma("GCC unroll 8")
 #endif
