@@ -32,7 +32,7 @@ for report in "$logs"/sanitizer*; do
 done
 
 passed=$(awk '/^passed / { n += $2 } END { print n + 0 }' "$logs/tap")
-broken=$(awk '/^failed / { n += $2 } /^not ok/ { n++ } END { print n + 0 }' "$logs/tap")
+broken=$(awk '/^failed / { n += $2 } /^not ok - / { n++ } END { print n + 0 }' "$logs/tap")
 [ "$broken" -gt 0 ] && failed=1
 echo "$passed passed, $broken failed"
 exit $failed
