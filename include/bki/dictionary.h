@@ -64,6 +64,9 @@ typedef struct bki_sample {
  * `positions`, which has room for rule->p or for the sample's number of words, whichever is less; for n-grams the
  * position of the first word. Scores have to be finite. Returns how many. */
 BKI_API int32_t bki_rule_select(const bki_rule *rule, const bki_sample *sample, int32_t *positions);
+/* What bki_rule_select orders by: f, journal: f + increment, of the word at `position`; the mean over the words of the
+ * n-gram that begins there. */
+BKI_API double bki_rule_unit_score(const bki_rule *rule, const bki_sample *sample, int32_t position);
 
 /* One entry of the dictionary. */
 typedef struct bki_candidate {

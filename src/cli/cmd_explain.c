@@ -31,7 +31,8 @@ static int print_sample(const bki_sample *sample, const bki_rule *rule, const bk
     exit_code = cli_print_json(bki_json_sample(sample, selected, n_selected, classes));
   } else {
     print_head(sample, classes);
-    if (!bki_print_sample(stdout, sample, selected, n_selected, cli_use_color(color), cli_columns())) {
+    const bki_sample_view view = {rule, selected, n_selected, cli_use_color(color), cli_columns()};
+    if (!bki_print_sample(stdout, sample, &view)) {
       exit_code = cli_out_of_memory();
     }
   }

@@ -60,7 +60,7 @@ static bki_status tell_skipped(void *user, const bki_skipped *skipped, bki_error
     fputs("bki: skipped: ", stderr);
     bki_print_text(stderr, (bki_str){skipped->file, strlen(skipped->file)});
     fprintf(stderr, ":%" PRId64 ": ", skipped->line);
-    bki_print_text(stderr, (bki_str){skipped->reason, strlen(skipped->reason)});
+    bki_print_message(stderr, skipped->reason);
     fputc('\n', stderr);
   }
   return BKI_OK;

@@ -11,7 +11,7 @@ int cli_error(const bki_error *err) {
   char text[sizeof err->file + sizeof err->message + 64];
   bki_error_format(err, text, sizeof text);
   fputs("bki: ", stderr);
-  bki_print_text(stderr, (bki_str){text, strlen(text)});
+  bki_print_message(stderr, text);
   fputc('\n', stderr);
   return err->status;
 }
@@ -59,7 +59,7 @@ static void log_message(void *user, bki_log_level level, const char *message) {
   const bool *quiet = user;
   if (level == BKI_LOG_WARNING || !*quiet) {
     fputs(level == BKI_LOG_WARNING ? "bki: warning: " : "bki: ", stderr);
-    bki_print_text(stderr, (bki_str){message, strlen(message)});
+    bki_print_message(stderr, message);
     fputc('\n', stderr);
   }
 }
@@ -123,7 +123,7 @@ void cli_print_verdict(const cli_result *result) {
   bki_analysis_flagged(result->analysis, &n_flagged);
   bki_format_labels(labels, sizeof labels, keyword, &result->classes);
   fputs("keyword: ", stdout);
-  bki_print_text(stdout, keyword->word);
+  bki_print_word(stdout, keyword->word);
   printf("\nflagged: %zu of %lld samples; deleting the word changes the prediction of %lld\nlabels:  ", n_flagged,
          (long long)bki_analysis_n_samples(result->analysis), (long long)keyword->n_flips);
   bki_print_text(stdout, (bki_str){labels, strlen(labels)});

@@ -9,9 +9,6 @@
 /* Units start at the positions 0 <= i < bki_rule_n_units. A text shorter than a unit has none. */
 int32_t bki_rule_n_units(const bki_rule *rule, const bki_sample *sample);
 
-/* The score a unit is ranked by: the mean over its words, added up in text order, of f (paper) or f + increment. */
-double bki_rule_unit_score(const bki_rule *rule, const bki_sample *sample, int32_t position);
-
 /* Whether deleting one of the unit's words changes the predicted class. */
 bool bki_rule_unit_flips(const bki_rule *rule, const bki_sample *sample, int32_t position);
 

@@ -1,5 +1,7 @@
+#include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "strbuf.h"
 #include "terminal.h"
 
@@ -40,7 +42,7 @@ bool bki_print_candidates(FILE *out, const bki_candidate *candidates, size_t n, 
     const bki_candidate *c = &candidates[i];
     char labels[256];
     bki_table_add(table, "%zu", i + 1);
-    bki_table_add_text(table, c->word);
+    bki_table_add_word(table, c->word);
     bki_table_add(table, "%lld", (long long)c->count);
     bki_table_add(table, "%lld", (long long)c->n_samples);
     bki_table_add(table, "%lld", (long long)c->n_flips);
@@ -54,15 +56,6 @@ bool bki_print_candidates(FILE *out, const bki_candidate *candidates, size_t n, 
   return ok;
 }
 
-static bool is_selected(const int32_t *selected, int32_t n_selected, int32_t position) {
-  for (int32_t i = 0; i < n_selected; i++) {
-    if (selected[i] == position) {
-      return true;
-    }
-  }
-  return false;
-}
-
 /* Five reds of the 256-colour palette, by the score's share of the sample's highest. */
 static int shade(float score, float highest) {
   static const int palette[] = {0, 52, 88, 124, 160, 196};
@@ -70,8 +63,24 @@ static int shade(float score, float highest) {
   return palette[level < 0 ? 0 : level > 5 ? 5 : level];
 }
 
-static void print_words(FILE *out, const bki_sample *sample, const int32_t *selected, int32_t n_selected, bool colour,
-                        int columns) {
+/* Returns the columns that it takes. */
+static int print_word(FILE *out, bki_str word, int background, bool chosen, bool colour) {
+  if (colour && background > 0) {
+    fprintf(out, "\033[%s97;48;5;%dm", chosen ? "1;4;" : "", background);
+  } else if (!colour && chosen) {
+    fputc('[', out);
+  }
+  int width = bki_print_word(out, word) + (chosen && !colour ? 2 : 0);
+  if (colour && background > 0) {
+    fputs("\033[0m", out);
+  } else if (!colour && chosen) {
+    fputc(']', out);
+  }
+  return width;
+}
+
+/* chosen: [n_words] */
+static void print_words(FILE *out, const bki_sample *sample, const bki_sample_view *view, const bool *chosen) {
   float highest = 0;
   int column = 0;
   for (int32_t i = 0; i < sample->words->n_words; i++) {
@@ -79,9 +88,8 @@ static void print_words(FILE *out, const bki_sample *sample, const int32_t *sele
   }
   for (int32_t i = 0; i < sample->words->n_words; i++) {
     bki_str word = bki_words_get(sample->words, i);
-    bool chosen = is_selected(selected, n_selected, i);
-    int estimate = (int)(word.size > 1000 ? 1000 : word.size) + (chosen && !colour ? 2 : 0);
-    if (column > 0 && column + 1 + estimate > columns) {
+    int estimate = (int)(word.size > 1000 ? 1000 : word.size) + (chosen[i] && !view->colour ? 2 : 0);
+    if (column > 0 && column + 1 + estimate > view->columns) {
       fputc('\n', out);
       column = 0;
     }
@@ -89,52 +97,71 @@ static void print_words(FILE *out, const bki_sample *sample, const int32_t *sele
       fputc(' ', out);
       column++;
     }
-    int background = shade(sample->score[i], highest);
-    if (colour && background > 0) {
-      fprintf(out, "\033[%s97;48;5;%dm", chosen ? "1;4;" : "", background);
-    } else if (!colour && chosen) {
-      fputc('[', out);
-    }
-    column += bki_print_text(out, word) + (chosen && !colour ? 2 : 0);
-    if (colour && background > 0) {
-      fputs("\033[0m", out);
-    } else if (!colour && chosen) {
-      fputc(']', out);
-    }
+    column += print_word(out, word, shade(sample->score[i], highest), chosen[i], view->colour);
   }
   fputs(column > 0 ? "\n" : "", out);
 }
 
-static bool print_selected(FILE *out, const bki_sample *sample, const int32_t *selected, int32_t n_selected) {
+/* A row of the table of what is selected: the unit's words, its score, whether any flips and all are known. */
+static bool add_selected(bki_table *table, const bki_sample *sample, const bki_rule *rule, int32_t position) {
+  bki_strbuf words = {0};
+  bool flips = false;
+  bool known = true;
+  for (int32_t i = position; i < position + rule->ngram; i++) {
+    bki_str word = bki_words_get(sample->words, i);
+    bki_strbuf_add_text(&words, i == position ? "" : " ");
+    bki_strbuf_add(&words, word.data, word.size);
+    flips = flips || (sample->word_flags[i] & BKI_WORD_FLIP) != 0;
+    known = known && (sample->word_flags[i] & BKI_WORD_OOV) == 0;
+  }
+  bool ok = !words.failed;
+  if (ok) {
+    bki_table_add_word(table, bki_strbuf_str(&words));
+    bki_table_add(table, "%.6f", bki_rule_unit_score(rule, sample, position));
+    bki_table_add(table, "%s", flips ? "yes" : "no");
+    bki_table_add(table, "%s", known ? "yes" : "no");
+  }
+  bki_strbuf_clear(&words);
+  return ok;
+}
+
+static bool print_selected(FILE *out, const bki_sample *sample, const bki_sample_view *view) {
   static const char *const titles[] = {"rank", "position", "word", "score", "flips", "known"};
   bki_table *table = bki_table_create("rrlrll");
   if (table == NULL) {
     return false;
   }
+  bool ok = true;
   for (size_t i = 0; i < sizeof titles / sizeof *titles; i++) {
     bki_table_add(table, "%s", titles[i]);
   }
-  for (int32_t i = 0; i < n_selected; i++) {
-    int32_t at = selected[i];
+  for (int32_t i = 0; ok && i < view->n_selected; i++) {
     bki_table_add(table, "%d", i + 1);
-    bki_table_add(table, "%d", at);
-    bki_table_add_text(table, bki_words_get(sample->words, at));
-    bki_table_add(table, "%.6f", (double)sample->score[at]);
-    bki_table_add(table, "%s", (sample->word_flags[at] & BKI_WORD_FLIP) ? "yes" : "no");
-    bki_table_add(table, "%s", (sample->word_flags[at] & BKI_WORD_OOV) ? "no" : "yes");
+    bki_table_add(table, "%d", view->selected[i]);
+    ok = add_selected(table, sample, view->rule, view->selected[i]);
   }
-  bool ok = bki_table_print(table, out);
+  ok = ok && bki_table_print(table, out);
   bki_table_destroy(table);
   return ok;
 }
 
-bool bki_print_sample(FILE *out, const bki_sample *sample, const int32_t *selected, int32_t n_selected, bool colour,
-                      int columns) {
-  if (sample->words->n_words == 0) {
+bool bki_print_sample(FILE *out, const bki_sample *sample, const bki_sample_view *view) {
+  size_t n = (size_t)sample->words->n_words;
+  if (n == 0) {
     return true;
   }
+  bool *chosen = bki_array_create(n, sizeof *chosen);
+  if (chosen == NULL) {
+    return false;
+  }
+  for (int32_t i = 0; i < view->n_selected; i++) {
+    for (int32_t k = 0; k < view->rule->ngram; k++) {
+      chosen[view->selected[i] + k] = true;
+    }
+  }
   fputc('\n', out);
-  print_words(out, sample, selected, n_selected, colour, columns);
+  print_words(out, sample, view, chosen);
   fputc('\n', out);
-  return print_selected(out, sample, selected, n_selected);
+  free(chosen);
+  return print_selected(out, sample, view);
 }

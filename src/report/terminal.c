@@ -12,6 +12,8 @@
 #include "array.h"
 #include "strbuf.h"
 
+enum { MAX_WORD_BYTES = 100 };
+
 /* Controls, formatting and bidirectional characters, surrogates, line and paragraph separators. */
 static bool is_hostile(ucs4_t c) {
   return uc_is_general_category_withtable(
@@ -28,7 +30,8 @@ static void add_escaped(bki_strbuf *out, ucs4_t c) {
   }
 }
 
-static void add_safe(bki_strbuf *out, bki_str text) {
+/* `quoted`: the text's own backslashes already escape. */
+static void add_safe(bki_strbuf *out, bki_str text, bool quoted) {
   const uint8_t *data = (const uint8_t *)text.data;
   for (size_t i = 0; i < text.size;) {
     ucs4_t c;
@@ -36,7 +39,7 @@ static void add_safe(bki_strbuf *out, bki_str text) {
     if (n < 0) {
       add_escaped(out, data[i]);
       n = 1;
-    } else if (c == '\\' || is_hostile(c)) {
+    } else if ((c == '\\' && !quoted) || is_hostile(c)) {
       add_escaped(out, c);
     } else {
       bki_strbuf_add(out, text.data + i, (size_t)n);
@@ -49,17 +52,49 @@ static int width_of(const bki_strbuf *text) {
   return text->size == 0 ? 0 : u8_width((const uint8_t *)text->data, text->size, "UTF-8");
 }
 
+/* A word may have as many bytes as a record: what is shown of it ends before a character that does not fit. */
+static void add_word(bki_strbuf *out, bki_str word) {
+  size_t size = word.size;
+  if (size > MAX_WORD_BYTES) {
+    size = MAX_WORD_BYTES;
+    while (size > MAX_WORD_BYTES - 4 && ((unsigned char)word.data[size] & 0xc0) == 0x80) {
+      size--;
+    }
+  }
+  add_safe(out, (bki_str){word.data, size}, false);
+  if (size < word.size) {
+    bki_strbuf_add_text(out, "...");
+  }
+}
+
+/* Prints and releases. */
+static int print_safe(FILE *out, bki_strbuf *safe) {
+  int width = safe->failed ? 0 : width_of(safe);
+  if (safe->failed) {
+    fputs("?", out);
+  } else if (safe->size > 0) {
+    fwrite(safe->data, 1, safe->size, out);
+  }
+  bki_strbuf_clear(safe);
+  return width;
+}
+
 int bki_print_text(FILE *out, bki_str text) {
   bki_strbuf safe = {0};
-  add_safe(&safe, text);
-  int width = safe.failed ? 0 : width_of(&safe);
-  if (safe.failed) {
-    fputs("?", out);
-  } else if (safe.size > 0) {
-    fwrite(safe.data, 1, safe.size, out);
-  }
-  bki_strbuf_clear(&safe);
-  return width;
+  add_safe(&safe, text, false);
+  return print_safe(out, &safe);
+}
+
+int bki_print_word(FILE *out, bki_str word) {
+  bki_strbuf safe = {0};
+  add_word(&safe, word);
+  return print_safe(out, &safe);
+}
+
+void bki_print_message(FILE *out, const char *message) {
+  bki_strbuf safe = {0};
+  add_safe(&safe, (bki_str){message, strlen(message)}, true);
+  print_safe(out, &safe);
 }
 
 struct bki_table {
@@ -113,7 +148,14 @@ void bki_table_add(bki_table *table, const char *format, ...) {
 void bki_table_add_text(bki_table *table, bki_str text) {
   bki_strbuf *cell = add_cell(table);
   if (cell != NULL) {
-    add_safe(cell, text);
+    add_safe(cell, text, false);
+  }
+}
+
+void bki_table_add_word(bki_table *table, bki_str word) {
+  bki_strbuf *cell = add_cell(table);
+  if (cell != NULL) {
+    add_word(cell, word);
   }
 }
 

@@ -44,6 +44,24 @@ Test(terminal, escapes_what_could_steer_a_terminal) {
   assert_printed("\xff\xc3(", "\\xff\\xc3(", 9);
 }
 
+Test(terminal, shows_the_beginning_of_a_huge_word) {
+  char word[5000];
+  memset(word, 'a', sizeof word);
+  memcpy(word + 98, "\xe6\x97\xa5", 3); /* does not fit into 100 bytes */
+  char expected[102];
+  memset(expected, 'a', 98);
+  memcpy(expected + 98, "...", 4);
+  FILE *out = capture();
+  cr_assert_eq(bki_print_word(out, (bki_str){word, sizeof word}), 101);
+  assert_captured(out, expected);
+}
+
+Test(terminal, does_not_escape_a_message_twice) {
+  FILE *out = capture();
+  bki_print_message(out, "x\033.jsonl: found \"\\x1b\\\"\"");
+  assert_captured(out, "x\\x1b.jsonl: found \"\\x1b\\\"\"");
+}
+
 Test(terminal, aligns_columns_by_what_they_show) {
   bki_table *table = bki_table_create("lr");
   bki_table_add_text(table, (bki_str){"日本", 6});
