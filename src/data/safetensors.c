@@ -43,7 +43,7 @@ static bki_status map_descriptor(bki_safetensors *file, int fd, bki_error *err) 
 }
 
 static bki_status map_file(bki_safetensors *file, bki_error *err) {
-  int fd = open(file->path, O_RDONLY | O_CLOEXEC);
+  int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a named pipe is refused, not waited for */
   if (fd < 0) {
     return bki_fail_errno(err, file->path, "open");
   }

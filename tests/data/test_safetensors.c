@@ -182,6 +182,15 @@ Test(safetensors, says_when_the_system_refuses) {
   cr_assert_str_eq(err.message, "expected a regular file, found something else");
 }
 
+Test(safetensors, refuses_a_named_pipe_without_waiting_for_a_writer, .timeout = 20) {
+  bki_safetensors *file;
+  bki_error err;
+  const char *path = scratch_path("pipe");
+  cr_assert_eq(mkfifo(path, 0600), 0);
+  cr_assert_eq(bki_safetensors_open(&file, path, &err), BKI_E_IO);
+  cr_assert_str_eq(err.message, "expected a regular file, found something else");
+}
+
 static bki_safetensors *open_vector(const char *dtype, const void *data, size_t n, size_t size_bytes) {
   char header[128];
   snprintf(header, sizeof header, "{\"x\":{\"dtype\":\"%s\",\"shape\":[%zu],\"data_offsets\":[0,%zu]}}", dtype, n,
