@@ -172,8 +172,8 @@ int cli_scan(int argc, char **argv) {
   if (!cli_parse(&line, argc, argv, &exit_code)) {
     return exit_code;
   }
-  if (o.config.store_path == NULL) {
-    return cli_usage_error("scan", "expected -o STORE");
+  if (o.config.store_path == NULL || strcmp(o.config.store_path, "-") == 0) {
+    return cli_usage_error("scan", "expected -o STORE%s", o.config.store_path == NULL ? "" : ", a file, found \"-\"");
   }
   cli_rule_apply(&o.rule, &o.config.rule);
   o.config.scorer.increments = o.config.scorer.increments || o.config.rule.preset == BKI_PRESET_JOURNAL;
