@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "array.h"
 #include "fail.h"
@@ -52,11 +53,27 @@ void bki_store_close(bki_store *store) {
   free(store);
 }
 
+/* SQLite, not allowed to create, tries to read and says that there is no such file. */
+static bki_status check_directory(const char *path, bki_error *err) {
+  char *directory = strdup(path);
+  if (directory == NULL) {
+    return bki_fail_memory(err);
+  }
+  char *slash = strrchr(directory, '/');
+  if (slash != NULL) {
+    slash[slash == directory] = '\0';
+  }
+  bool ok = euidaccess(slash == NULL ? "." : directory, W_OK | X_OK) == 0;
+  bki_status status = ok ? BKI_OK : bki_fail_errno(err, path, "create the store");
+  free(directory);
+  return status;
+}
+
 /* SQLite would wait for ever on a FIFO and has no words for a directory. */
 static bki_status check_file(const char *path, bool may_be_missing, bki_error *err) {
   struct stat info;
   if (stat(path, &info) != 0) {
-    return errno == ENOENT && may_be_missing ? BKI_OK : bki_fail_errno(err, path, "open the store");
+    return errno == ENOENT && may_be_missing ? check_directory(path, err) : bki_fail_errno(err, path, "open the store");
   }
   if (!S_ISREG(info.st_mode)) {
     return bki_fail_at(err, BKI_E_IO, path, 0, -1, "expected a regular file");

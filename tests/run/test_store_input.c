@@ -20,7 +20,7 @@ Test(store_input, refuses_what_is_no_store_and_leaves_it_alone) {
                {database, BKI_E_DATA, "SQLite database of something else"},
                {scratch_path("."), BKI_E_IO, "regular file"},
                {"/dev/null", BKI_E_IO, "regular file"},
-               {scratch_path("no/such/directory"), BKI_E_IO, "cannot open"}};
+               {scratch_path("no/such/directory"), BKI_E_IO, "No such file or directory"}};
   bki_store *store = NULL;
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     bki_error err = {0};
@@ -37,6 +37,22 @@ Test(store_input, refuses_what_is_no_store_and_leaves_it_alone) {
   cr_assert_eq(kept.size, sizeof text);
   cr_expect_arr_eq(kept.data, text, sizeof text);
   bki_strbuf_clear(&kept);
+}
+
+Test(store_input, says_that_a_directory_is_not_to_be_written) {
+  const bki_store_identity identity = store_identity();
+  const char *directory = scratch_path("closed");
+  cr_assert_eq(mkdir(directory, 0555), 0);
+  cr_assert_eq(chmod(scratch_directory, 0755), 0);
+  const char *path = scratch_path("closed/s.bki");
+  bki_store *store = NULL;
+  bki_error err = {0};
+  uid_t user = geteuid();
+  cr_assert(user != 0 || seteuid(65534) == 0); /* root may write anywhere */
+  bki_status status = bki_store_create(&store, path, &identity, 3, store_classes, &err);
+  cr_assert_eq(seteuid(user), 0);
+  cr_expect_eq(status, BKI_E_IO);
+  expect_message(&err, "cannot create the store: Permission denied");
 }
 
 Test(store_input, empty_file_is_no_store_but_may_become_one) {
