@@ -1,7 +1,9 @@
 #!/bin/sh
 # Peak resident memory of `bki scan` against the size of the corpus: 0.5, 1 and 2 GB of JSON Lines, of long texts and of
-# short ones, with default settings. A small model keeps it to minutes; memory for states does not depend on the corpus.
-# Usage: bench/memory.sh BKI [SIZE ...]          (sizes as 512M, 1G; needs about 5 GB in $TMPDIR)
+# short ones, with default settings. A small model that reads the last MAX_WORDS words (8) of a text keeps it to minutes:
+# memory for states does not depend on the corpus.
+# Usage: [MAX_WORDS=8] [LENGTHS="imdb dbpedia"] bench/memory.sh BKI [SIZE ...]
+# (sizes as 512M, 1G; needs about 5 GB in $TMPDIR)
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 bki=$1
@@ -10,10 +12,10 @@ shift
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
-python3 "$here/make_corpus.py" model "$dir/model" --words 5000 --embedding 8 --hidden 8 --max-words 8
+python3 "$here/make_corpus.py" model "$dir/model" --words 5000 --embedding 8 --hidden 8 --max-words "${MAX_WORDS:-8}"
 echo '| words a text | corpus | samples | peak RSS MiB | wall s | store MiB |'
 echo '|---|---|---|---|---|---|'
-for lengths in imdb dbpedia; do
+for lengths in ${LENGTHS:-imdb dbpedia}; do
   for size in "$@"; do
     python3 "$here/make_corpus.py" corpus "$dir/model" "$dir/corpus.jsonl" --lengths $lengths --bytes "$size"
     python3 - "$lengths" "$size" "$bki" scan "$dir/model" "$dir/corpus.jsonl" -o "$dir/scan.db" --quiet <<'PYTHON'
