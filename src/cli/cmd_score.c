@@ -1,3 +1,4 @@
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -178,6 +179,12 @@ int cli_score(int argc, char **argv) {
       fputs("bki: cannot read standard input\n", stderr);
       return BKI_E_IO;
     }
+  }
+  const char *nul = text.size == 0 ? NULL : memchr(text.data, '\0', text.size);
+  if (nul != NULL) {
+    fprintf(stderr, "bki: <stdin>: byte %td: expected text, found a NUL\n", nul - text.data);
+    free(input);
+    return BKI_E_DATA;
   }
   exit_code = score(line.args[0], &config, text, &rule, json, color);
   free(input);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistr.h>
 
 #include "array.h"
 #include "cutter.h"
@@ -61,6 +62,11 @@ static bki_status check_config(const bki_corpus_config *config, bki_error *err) 
 static bki_status copy_field(bki_corpus *c, bki_field *field, const char *name, const char *default_name,
                              bki_error *err) {
   const char *chosen = name == NULL ? default_name : name;
+  if (u8_check((const uint8_t *)chosen, strlen(chosen)) != NULL) {
+    char quoted[BKI_QUOTE_SIZE];
+    return bki_fail(err, BKI_E_USAGE, "expected the name of a field in UTF-8, found %s",
+                    bki_quote(quoted, (bki_str){chosen, strlen(chosen)}));
+  }
   field->name = bki_arena_copy(c->arena, chosen, strlen(chosen));
   field->required = name != NULL;
   field->column = BKI_NO_COLUMN;
@@ -123,7 +129,8 @@ static bki_status detect_format(bki_cutter *cutter, bki_error *err) {
     BKI_TRY(bki_window_fill(&cutter->window, err));
     head = bki_window_str(&cutter->window);
   }
-  cutter->reader = bki_reader_by_content(head);
+  /* Nothing at all is an empty corpus: JSON Lines has no header to miss. */
+  cutter->reader = head.size == 0 ? bki_reader_by_format(BKI_FORMAT_JSONL) : bki_reader_by_content(head);
   return BKI_OK;
 }
 

@@ -1,5 +1,6 @@
 /* Loading a model directory. */
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "config_file.h"
 #include "fail.h"
@@ -28,7 +29,19 @@ static void paths_clear(paths *p) {
   bki_strbuf_clear(&p->vocabulary);
 }
 
+/* A named pipe in a directory that came from elsewhere must not be waited for. */
+static bki_status check_regular(const char *path, bki_error *err) {
+  struct stat info;
+  if (stat(path, &info) != 0) {
+    return bki_fail_errno(err, path, "open");
+  }
+  return S_ISREG(info.st_mode)
+             ? BKI_OK
+             : bki_fail_at(err, BKI_E_IO, path, 0, -1, "expected a regular file, found something else");
+}
+
 static bki_status read_file(const char *path, bki_strbuf *out, bki_error *err) {
+  BKI_TRY(check_regular(path, err));
   FILE *file = fopen(path, "rb");
   if (file == NULL) {
     return bki_fail_errno(err, path, "open");
@@ -61,6 +74,7 @@ static bki_status load_config(const char *path, bki_arena *arena, bki_config_fil
 }
 
 static bki_status load_vocabulary(bki_model *model, const char *path, bki_error *err) {
+  BKI_TRY(check_regular(path, err));
   BKI_TRY(bki_vocabulary_load(&model->vocabulary, path, err));
   const int32_t words = bki_vocabulary_size(model->vocabulary);
   if (words > model->config.vocabulary_size) {

@@ -1,16 +1,15 @@
 #include <bki/purify.h>
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bki/stream.h>
 
 #include "array.h"
 #include "fail.h"
+#include "same_file.h"
 #include "store_internal.h"
 
 /* An output, and whether its last record stands without a line end. */
@@ -19,49 +18,18 @@ typedef struct output {
   bool open_line;
 } output;
 
-/* Whether the names mean one file, which may not exist yet: the same directory and the same last part. */
-static bool same_place(const char *a, const char *b) {
-  char dir[2][PATH_MAX];
-  const char *name[2] = {a, b};
-  struct stat at[2];
-  for (int i = 0; i < 2; i++) {
-    const char *slash = strrchr(name[i], '/');
-    size_t size = slash == NULL ? 0 : (size_t)(slash - name[i]) + 1;
-    if (size + 2 > sizeof dir[i]) {
-      return false; /* no such path can be opened */
-    }
-    snprintf(dir[i], sizeof dir[i], "%.*s.", (int)size, name[i]);
-    name[i] += size;
-    if (stat(dir[i], &at[i]) != 0) {
-      return false;
-    }
-  }
-  return at[0].st_dev == at[1].st_dev && at[0].st_ino == at[1].st_ino && strcmp(name[0], name[1]) == 0;
-}
-
-static bool same_file(const char *a, const char *b) {
-  struct stat at[2];
-  if (strcmp(a, "-") == 0 || strcmp(b, "-") == 0) {
-    return strcmp(a, b) == 0;
-  }
-  if (stat(a, &at[0]) == 0 && stat(b, &at[1]) == 0) {
-    return at[0].st_dev == at[1].st_dev && at[0].st_ino == at[1].st_ino;
-  }
-  return same_place(a, b);
-}
-
 static bki_status check_outputs(const bki_purify_config *config, const char *store_path, bki_error *err) {
   const char *outputs[2] = {config->kept_path, config->removed_path};
-  if (outputs[1] != NULL && same_file(outputs[0], outputs[1])) {
+  if (outputs[1] != NULL && bki_same_file(outputs[0], outputs[1])) {
     return bki_fail_at(err, BKI_E_USAGE, outputs[0], 0, -1, "expected two different outputs, found one file twice");
   }
   for (size_t i = 0; i < 2; i++) {
-    if (outputs[i] != NULL && same_file(outputs[i], store_path)) {
+    if (outputs[i] != NULL && bki_same_file(outputs[i], store_path)) {
       return bki_fail_at(err, BKI_E_USAGE, outputs[i], 0, -1, "the output is the store");
     }
     for (size_t j = 0; outputs[i] != NULL && j < config->corpus.n_paths; j++) {
       const char *input = config->corpus.paths[j];
-      if (strcmp(input, "-") != 0 && same_file(outputs[i], input)) {
+      if (strcmp(input, "-") != 0 && bki_same_file(outputs[i], input)) {
         return bki_fail_at(err, BKI_E_USAGE, outputs[i], 0, -1,
                            "the output is one of the inputs: nothing is purified in place");
       }

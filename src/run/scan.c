@@ -9,6 +9,7 @@
 #include "fail.h"
 #include "log.h"
 #include "pool.h"
+#include "same_file.h"
 #include "scan_settings.h"
 #include "strmap.h"
 
@@ -249,6 +250,11 @@ static bki_status check_config(const bki_scan_config *config, bki_error *err) {
   }
   if (!(config->commit_seconds >= 0)) {
     return bki_fail(err, BKI_E_USAGE, "expected commit_seconds of at least 0, found %g", config->commit_seconds);
+  }
+  for (size_t i = 0; i < config->corpus.n_paths; i++) {
+    if (bki_same_file(config->store_path, config->corpus.paths[i])) {
+      return bki_fail_at(err, BKI_E_USAGE, config->store_path, 0, -1, "the store would be one of the inputs");
+    }
   }
   return BKI_OK;
 }

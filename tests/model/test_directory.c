@@ -52,10 +52,13 @@ Test(model_directory, refuses_a_configuration_file_without_end) {
   bki_model *model;
   bki_error err;
   const char *directory = model_dir_copy(NULL, NULL, NULL);
-  cr_assert_eq(remove(scratch_path("config.json")), 0);
-  cr_assert_eq(symlink("/dev/zero", scratch_path("config.json")), 0);
+  cr_assert_eq(truncate(scratch_path("config.json"), (64 << 20) + 1), 0);
   cr_assert_eq(bki_model_load(&model, directory, &err), BKI_E_DATA);
   cr_assert_str_eq(err.message, "expected at most 64 MiB, found more");
+  cr_assert_eq(remove(scratch_path("config.json")), 0);
+  cr_assert_eq(symlink("/dev/zero", scratch_path("config.json")), 0);
+  cr_assert_eq(bki_model_load(&model, directory, &err), BKI_E_IO);
+  cr_assert_str_eq(err.message, "expected a regular file, found something else");
 }
 
 Test(weights, have_the_shapes_of_the_settings) {
