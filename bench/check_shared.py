@@ -43,21 +43,40 @@ def read_store(path):
         return {i: (words.split(" ") if words else [], array("f", scores)) for i, words, scores in rows}
 
 
+def distance(a, b):
+    return max((abs(x - y) for x, y in zip(a, b, strict=True)), default=0.0)
+
+
 def compare_scores(model, found):
-    """Largest difference, its sample, samples compared; fails where words differ."""
-    worst, where, n = 0.0, None, 0
+    """[(difference, id, stored scores)], largest first; fails where words differ."""
+    differences = []
     for line in lines_of(model / "scores.jsonl.zst"):
-        expected = json.loads(line)
-        if expected["id"] not in found:
+        stored = json.loads(line)
+        if stored["id"] not in found:
             break
-        words, scores = found[expected["id"]]
-        if words != expected["words"]:
-            raise SystemExit(f"{expected['id']}: words {words[:8]}... instead of {expected['words'][:8]}...")
-        n += 1
-        difference = max((abs(a - b) for a, b in zip(scores, expected["scores"])), default=0.0)
-        if difference > worst:
-            worst, where = difference, expected["id"]
-    return worst, where, n
+        words, scores = found[stored["id"]]
+        if words != stored["words"]:
+            raise SystemExit(f"{stored['id']}: words {words[:8]}... instead of {stored['words'][:8]}...")
+        differences.append((distance(scores, stored["scores"]), stored["id"], stored["scores"]))
+    return sorted(differences, reverse=True)
+
+
+def judge_in_double(args, model, differ, found, directory):
+    """Complaints about scores that differ. Some texts amplify rounding until no two fp32 programs agree. It is one of
+    them where the stored scores are off from double precision (backend ref) by more than the tolerance too, and
+    these by no more than twice as much."""
+    ids = {i for _, i, _ in differ}
+    corpus, store = Path(directory) / "differ.jsonl", Path(directory) / "differ.db"
+    corpus.write_bytes(b"".join(line for line in lines_of(model / "corpus.jsonl.zst") if json.loads(line)["id"] in ids))
+    store.unlink(missing_ok=True)
+    scan(args.bki, model, corpus, store, ["--backend", "ref"])
+    exact, complaints = read_store(store), []
+    for difference, i, stored in differ:
+        ours, theirs = distance(found[i][1], exact[i][1]), distance(stored, exact[i][1])
+        text = f"scores of {i} differ by {difference:.2e}; from double precision: these {ours:.2e}, stored {theirs:.2e}"
+        print(f"  {text}")
+        complaints += [text] if theirs <= args.tolerance or ours > 2 * theirs else []
+    return complaints
 
 
 def could_tie(sample, keyword, p=5):
@@ -91,10 +110,12 @@ def check(args, model, directory):
         corpus.write_bytes(b"".join(itertools.islice(lines_of(model / "corpus.jsonl.zst"), args.limit)))
     seconds = scan(args.bki, model, corpus, store, args.option)
     samples = read_store(store)
-    worst, where, n = compare_scores(model, samples)
-    complaints = [] if worst <= args.tolerance else [f"score of {where} differs by {worst:.2e}"]
+    differences = compare_scores(model, samples)
+    differ = [d for d in differences if d[0] > args.tolerance]
     print(f"{model.name}: {len(samples)} samples in {seconds:.1f} s")
-    print(f"  scores of {n} samples: largest difference {worst:.2e} ({where})")
+    print(f"  scores of {len(differences)} samples: {len(differ)} differ by more than {args.tolerance}, "
+          f"the largest of the others by {max((d[0] for d in differences[len(differ):]), default=0.0):.2e}")
+    complaints = judge_in_double(args, model, differ, samples, directory) if differ else []
     if not args.limit:
         expected = json.loads((model / "expected.json").read_text())
         result = json.loads(subprocess.check_output([args.bki, "flagged", store, "--json"]))
