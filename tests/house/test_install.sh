@@ -1,8 +1,8 @@
 #!/bin/sh
 # What is installed works for somebody else: pkg-config and CMake consumers, shared and static; only bki_ leaves the library.
 here=$(cd "$(dirname "$0")" && pwd)
-if [ -n "${BKI_SANITIZE:-}" ]; then
-  echo "ok - install # SKIP a sanitized library needs sanitized consumers"
+if [ "${BKI_INSTRUMENTED:-0}" = 1 ]; then
+  echo "ok - install # SKIP an instrumented library needs instrumented consumers"
   exit 0
 fi
 work=$(mktemp -d)
