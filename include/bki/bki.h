@@ -7,9 +7,12 @@
 #include <bki/dictionary.h>
 #include <bki/embeddings.h>
 #include <bki/error.h>
+#include <bki/evaluate.h>
 #include <bki/export.h>
 #include <bki/log.h>
 #include <bki/model.h>
+#include <bki/optimizer.h>
+#include <bki/poison.h>
 #include <bki/purify.h>
 #include <bki/safetensors.h>
 #include <bki/scan.h>
@@ -18,6 +21,7 @@
 #include <bki/stream.h>
 #include <bki/text.h>
 #include <bki/tokenizer.h>
+#include <bki/train.h>
 #include <bki/version.h>
 #include <bki/vocabulary.h>
 
