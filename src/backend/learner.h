@@ -58,6 +58,9 @@ struct bki_learner_ops {
   /* Forward and backward: the gradient of the mean loss over the batch into the block of gradients. The result depends
    * on the batch and the parameters, not on the number of threads. */
   bki_status (*gradients)(bki_learner *learner, const bki_minibatch *batch, bki_batch_loss *out, bki_error *err);
+  /* The loss of a batch as the model is used: no dropout, nothing is kept, the gradients stay. batch->step is not read.
+   */
+  bki_status (*evaluate)(bki_learner *learner, const bki_minibatch *batch, bki_batch_loss *out, bki_error *err);
   /* Clips the gradients and moves the parameters; *norm (may be NULL) is the Euclidean norm before clipping. `step` is
    * the 0-based number of the step. */
   bki_status (*update)(bki_learner *learner, uint64_t step, double *norm, bki_error *err);
