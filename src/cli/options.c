@@ -122,14 +122,27 @@ static int value_error(const cli_command_line *line, const cli_option *option, c
     return cli_usage_error(line->command, "%s: expected a whole number, %lld to %lld, found \"%s\"", left + 4,
                            (long long)option->min, (long long)option->max, text);
   }
+  if (option->kind == CLI_TEXTS) {
+    return cli_usage_error(line->command, "%s: expected at most %d of them, found another, \"%s\"", left + 4,
+                           CLI_MAX_TEXTS, text);
+  }
   return cli_usage_error(line->command, "%s: expected %s, found \"%s\"", left + 4,
                          option->kind == CLI_REAL ? "a number" : "one of these", text);
+}
+
+static bool add_text(cli_texts *texts, const char *text) {
+  if (texts->n == CLI_MAX_TEXTS) {
+    return false;
+  }
+  texts->items[texts->n++] = text;
+  return true;
 }
 
 static bool set_option(const cli_option *option, const char *text) {
   switch (option->kind) {
     case CLI_FLAG: *(bool *)option->target = true; return true;
     case CLI_TEXT: *(const char **)option->target = text; return true;
+    case CLI_TEXTS: return add_text(option->target, text);
     case CLI_INT:
     case CLI_SIZE: return set_integer(option, text);
     case CLI_REAL: return set_real(option, text);

@@ -14,11 +14,19 @@ enum { CLI_NEGATIVE = 1 };
 typedef enum cli_kind {
   CLI_FLAG,   /* bool: true when given */
   CLI_TEXT,   /* const char * */
+  CLI_TEXTS,  /* cli_texts: the option may be given several times */
   CLI_INT,    /* int32_t within min .. max */
   CLI_SIZE,   /* size_t within min .. max, with K, M or G for powers of 1024 */
   CLI_REAL,   /* double */
   CLI_CHOICE, /* an enum: the index in choices */
 } cli_kind;
+
+enum { CLI_MAX_TEXTS = 64 };
+
+typedef struct cli_texts {
+  const char *items[CLI_MAX_TEXTS];
+  size_t n;
+} cli_texts;
 
 typedef struct cli_option {
   const char *name;
@@ -32,7 +40,7 @@ typedef struct cli_option {
   int64_t max;
 } cli_option;
 
-enum { CLI_MAX_OPTIONS = 40 };
+enum { CLI_MAX_OPTIONS = 80 };
 
 typedef struct cli_command_line {
   const char *command; /* "scan" */
