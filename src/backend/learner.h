@@ -76,7 +76,7 @@ extern const bki_learner_ops bki_learner_ref; /* the oracle: plain loops in doub
 bki_status bki_learner_find(const bki_learner_ops **out, const char *name, bki_error *err);
 
 /* Whether dropout keeps a unit. `site`: the layer whose output it is, num_layers for the readout. `row`: of the batch.
- * `unit`: t * 2H + k between layers (t: position in the text), k for the readout. */
+ * `unit`: t * 2H + k between layers (t: the step, pads are steps too), k for the readout. */
 bool bki_dropout_keeps(double dropout, uint64_t seed, uint64_t step, uint32_t site, uint32_t row, uint64_t unit);
 
 #endif

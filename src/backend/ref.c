@@ -1,14 +1,13 @@
 /* The oracle: plain loops in double precision, every variant from end to end, any depth.
  *
- * Letters: T steps of a text, E embedding, H hidden a direction, I inputs of a layer (E, deeper 2H), D dense, C
- * classes; W = max(E, 2H). An output y_t is [forward state after step t ; backward state after step t], 2H numbers. */
+ * Letters: those of ref_forward.h; W = max(E, 2H). */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "array.h"
 #include "backend.h"
 #include "fail.h"
+#include "ref_forward.h"
 
 /* What one worker needs. */
 typedef struct workspace {
@@ -26,7 +25,7 @@ typedef struct workspace {
 typedef struct ref_backend {
   bki_backend base;
   const bki_model_config *model;
-  const bki_parameters *parameters;
+  bki_ref_numbers parameters;
   bki_pool *pool;
   bool increments;
   int32_t n_workers;
@@ -34,140 +33,26 @@ typedef struct ref_backend {
   size_t max_steps;   /* T that the workspaces hold */
 } ref_backend;
 
-static double sigmoid(double z) {
-  return 1.0 / (1.0 + exp(-z));
-}
-
-/* One direction of one layer over n steps of x [n, inputs] into its half of y [n, 2H]. */
-static void run_direction(const bki_lstm_weights *w, int32_t inputs, int32_t hidden, bool backward, const double *x,
-                          int32_t n, double *cell, double *y) {
-  const size_t I = (size_t)inputs;
-  const size_t H = (size_t)hidden;
-  memset(cell, 0, H * sizeof *cell); /* h_{-1} = c_{-1} = 0 */
-  const double *h = NULL;
-  for (int32_t s = 0; s < n; s++) {
-    const size_t t = (size_t)(backward ? n - 1 - s : s);
-    const double *x_t = x + t * I;
-    double *h_t = y + t * 2 * H + (backward ? H : 0);
-    for (size_t k = 0; k < H; k++) {
-      double a[4]; /* a_q = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh, row q H + k, q = i, f, g, o */
-      for (size_t q = 0; q < 4; q++) {
-        a[q] = (double)w->b_ih[q * H + k] + (double)w->b_hh[q * H + k];
-      }
-      for (size_t j = 0; j < I; j++) {
-        for (size_t q = 0; q < 4; q++) {
-          a[q] += (double)w->w_ih[(q * H + k) * I + j] * x_t[j];
-        }
-      }
-      for (size_t j = 0; h != NULL && j < H; j++) {
-        for (size_t q = 0; q < 4; q++) {
-          a[q] += (double)w->w_hh[(q * H + k) * H + j] * h[j];
-        }
-      }
-      cell[k] = sigmoid(a[1]) * cell[k] + sigmoid(a[0]) * tanh(a[2]); /* c_t = f c_{t-1} + i g */
-      h_t[k] = sigmoid(a[3]) * tanh(cell[k]);                         /* h_t = o tanh(c_t) */
-    }
-    h = h_t;
-  }
-}
-
-/* x_t of all steps, pads included; returns T. */
-static int32_t embed(const ref_backend *ref, const int32_t *ids, int32_t length, double *x) {
-  const bki_model_config *m = ref->model;
-  const size_t E = (size_t)m->embedding_dim;
-  const int32_t steps = m->pad == BKI_PAD_NONE ? length : m->pad_length;
-  const int32_t first = m->pad == BKI_PAD_PRE ? steps - length : 0; /* step of the first word */
-  for (int32_t t = 0; t < steps; t++) {
-    const bool pad = t < first || t >= first + length;
-    const int32_t id = pad ? m->pad_id : ids[t - first];
-    const float *row = ref->parameters->embedding + (size_t)id * E;
-    const bool zero = pad && m->pad_vector == BKI_PAD_VECTOR_ZERO;
-    for (size_t j = 0; j < E; j++) {
-      x[(size_t)t * E + j] = zero ? 0.0 : (double)row[j];
-    }
-  }
-  return steps;
-}
-
-/* r of the outputs y [n, 2H]; zeros when there is no step. */
-static void read_out(bki_readout readout, size_t H, const double *y, int32_t n, double *r) {
-  memset(r, 0, 2 * H * sizeof *r);
-  for (size_t k = 0; k < 2 * H && n > 0; k++) {
-    const double first = y[k];
-    const double last = y[(size_t)(n - 1) * 2 * H + k];
-    switch (readout) {
-      case BKI_READOUT_FINAL: r[k] = k < H ? last : first; break;
-      case BKI_READOUT_LAST: r[k] = last; break;
-      case BKI_READOUT_MEAN: /* r = 1/T sum_t y_t */
-        for (int32_t t = 0; t < n; t++) {
-          r[k] += y[(size_t)t * 2 * H + k] / n;
-        }
-        break;
-      case BKI_READOUT_MAX: /* r = max_t y_t */
-        r[k] = first;
-        for (int32_t t = 1; t < n; t++) {
-          r[k] = fmax(r[k], y[(size_t)t * 2 * H + k]);
-        }
-        break;
-    }
-  }
-}
-
 /* h(text): the readout of the last layer into r [2H]. */
 static void run_text(const ref_backend *ref, workspace *ws, const int32_t *ids, int32_t length, double *r) {
   const bki_model_config *m = ref->model;
-  const int32_t n = embed(ref, ids, length, ws->x);
+  const int32_t n = bki_ref_steps(m, length);
+  bki_ref_embed(m, ref->parameters.embedding, &(bki_sequence){ids, length}, ws->x);
   int32_t inputs = m->embedding_dim;
   for (int32_t layer = 0; layer < m->num_layers; layer++) {
-    const bki_lstm_weights *w = &ref->parameters->lstm[2 * layer];
-    run_direction(&w[0], inputs, m->hidden, false, ws->x, n, ws->cell, ws->y);
-    run_direction(&w[1], inputs, m->hidden, true, ws->x, n, ws->cell, ws->y);
+    const bki_ref_lstm *w = &ref->parameters.lstm[2 * layer];
+    bki_ref_direction(&w[0], inputs, m->hidden, false, ws->x, n, ws->cell, ws->y, NULL, NULL);
+    bki_ref_direction(&w[1], inputs, m->hidden, true, ws->x, n, ws->cell, ws->y, NULL, NULL);
     double *outputs = ws->y; /* they are the next layer's inputs */
     ws->y = ws->x;
     ws->x = outputs;
     inputs = 2 * m->hidden;
   }
-  read_out(m->readout, (size_t)m->hidden, ws->x, n, r);
+  bki_ref_read_out(m->readout, (size_t)m->hidden, ws->x, n, r);
 }
 
-static double activate(bki_activation activation, double z) {
-  switch (activation) {
-    case BKI_ACTIVATION_RELU: return z > 0 ? z : 0;
-    case BKI_ACTIVATION_TANH: return tanh(z);
-    case BKI_ACTIVATION_NONE: break;
-  }
-  return z;
-}
-
-/* out = weight [rows, columns] . in + bias */
-static void affine(const float *weight, const float *bias, int32_t rows, int32_t columns, const double *in,
-                   double *out) {
-  for (int32_t r = 0; r < rows; r++) {
-    out[r] = (double)bias[r];
-    for (int32_t j = 0; j < columns; j++) {
-      out[r] += (double)weight[(size_t)r * (size_t)columns + (size_t)j] * in[j];
-    }
-  }
-}
-
-/* The head: logits of a readout into ws->logits. Returns their argmax, the lowest of equal ones. */
 static int32_t classify(const ref_backend *ref, workspace *ws, const double *r) {
-  const bki_model_config *m = ref->model;
-  const bki_parameters *p = ref->parameters;
-  if (m->dense > 0) { /* d = act(dense.weight r + dense.bias), logits = output.weight d + output.bias */
-    affine(p->dense_weight, p->dense_bias, m->dense, 2 * m->hidden, r, ws->dense);
-    for (int32_t d = 0; d < m->dense; d++) {
-      ws->dense[d] = activate(m->dense_activation, ws->dense[d]);
-    }
-    affine(p->output_weight, p->output_bias, m->n_classes, m->dense, ws->dense, ws->logits);
-  } else { /* logits = output.weight r + output.bias */
-    affine(p->output_weight, p->output_bias, m->n_classes, 2 * m->hidden, r, ws->logits);
-  }
-  int32_t best = 0;
-  for (int32_t c = 1; c < m->n_classes; c++) {
-    best = ws->logits[c] > ws->logits[best] ? c : best;
-  }
-  return best;
+  return bki_ref_head(ref->model, &ref->parameters, r, ws->dense, ws->logits);
 }
 
 /* max_k |a_k - b_k| over 2H units */
@@ -308,6 +193,7 @@ static void destroy(bki_backend *backend) {
     free(ws->logits);
   }
   free(ref->workers);
+  bki_ref_numbers_clear(&ref->parameters);
   free(ref);
 }
 
@@ -338,7 +224,6 @@ static bki_status create(bki_backend **out, const bki_model_config *model, const
   }
   *ref = (ref_backend){.base = {.ops = &bki_backend_ref, .isa = bki_isa_name(BKI_ISA_PORTABLE)},
                        .model = model,
-                       .parameters = parameters,
                        .pool = config->pool,
                        .increments = config->increments,
                        .n_workers = bki_pool_threads(config->pool)};
@@ -347,9 +232,13 @@ static bki_status create(bki_backend **out, const bki_model_config *model, const
   for (int32_t i = 0; complete && i < ref->n_workers; i++) {
     complete = reserve_units(&ref->workers[i], model);
   }
-  if (!complete) {
+  bki_status status = complete ? BKI_OK : bki_fail_memory(err);
+  if (status == BKI_OK) {
+    status = bki_ref_numbers_init(&ref->parameters, model, parameters, err);
+  }
+  if (status != BKI_OK) {
     destroy(&ref->base);
-    return bki_fail_memory(err);
+    return status;
   }
   *out = &ref->base;
   return BKI_OK;
