@@ -32,6 +32,13 @@ static inline vf v_scale(vf a, vf t) {
 }
 
 #include "cpu_kernels_template.h"
+#include "cpu_learner_template.h"
 
 const bki_cpu_kernels bki_cpu_kernels_avx2 = {
-    .width = V_WIDTH, .product = product, .step = step, .step_bf16 = step_bf16};
+    .width = V_WIDTH,
+    .product = product,
+    .step = step,
+    .step_bf16 = step_bf16,
+    .train_step = train_step,
+    .train_back = train_back,
+};

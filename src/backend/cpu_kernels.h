@@ -45,6 +45,35 @@ typedef struct bki_cpu_step {
   float *scratch;        /* step_bf16: [BKI_CPU_SCRATCH_ROWS(n_rows), stride] */
 } bki_cpu_step;
 
+/* One time step of training, rows 0 .. n_rows of matrices [n_rows, ...]; X = 4 W blocks, H' = W blocks:
+ *   [i f g o] = x[r] + h_in[r] . packed, then the cell as above; everything that the way back needs is kept. */
+typedef struct bki_cpu_train_step {
+  size_t n_rows;
+  size_t blocks;
+  const float *const *x;    /* [n_rows] projected inputs [X]; may be the rows of gates */
+  const float *const *h_in; /* [n_rows] states before [H']; not read when depth is 0 */
+  size_t depth;             /* H', or 0 in the first step */
+  const float *packed;      /* [blocks][H'][4][W] */
+  float *gates;             /* [n_rows, X], out: activated */
+  const float *c_before;    /* [n_rows, H']; NULL: zeros */
+  float *c;                 /* [n_rows, H'], out */
+  float *const *h_out;      /* [n_rows] states after [H'], out */
+  const float *zeros;       /* [W] */
+} bki_cpu_train_step;
+
+/* The gradients of one time step; the product of dgates and W_hh is a product of its own. */
+typedef struct bki_cpu_train_back {
+  size_t n_rows;
+  size_t blocks;
+  float *gates;          /* [n_rows, X] of the step, in: activated, out: gradients before activation */
+  const float *c_before; /* [n_rows, H']; NULL: zeros */
+  const float *c;        /* [n_rows, H'] */
+  const float *dh;       /* n_rows rows [H'] */
+  size_t dh_stride;
+  float *dc;          /* [n_rows, H'] of the step, out: of the step before */
+  const float *zeros; /* [W] */
+} bki_cpu_train_back;
+
 typedef struct bki_cpu_kernels {
   size_t width; /* W */
   void (*product)(const bki_cpu_product *job);
@@ -54,6 +83,9 @@ typedef struct bki_cpu_kernels {
   /* W_hh [4H, H] as step_bf16 wants it, to be freed, or NULL when out of memory. The function NULL: packed as for step.
    */
   void *(*pack_bf16)(const float *w_hh, size_t hidden);
+  /* Of training, fp32: NULL in tables for bf16 alone. */
+  void (*train_step)(const bki_cpu_train_step *job);
+  void (*train_back)(const bki_cpu_train_back *job);
 } bki_cpu_kernels;
 
 extern const bki_cpu_kernels bki_cpu_kernels_portable;
