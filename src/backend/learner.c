@@ -6,7 +6,7 @@
 #include "rng.h"
 
 /* The first one is "auto". */
-static const bki_learner_ops *const learners[] = {&bki_learner_ref};
+static const bki_learner_ops *const learners[] = {&bki_learner_cpu, &bki_learner_ref};
 
 bki_status bki_learner_find(const bki_learner_ops **out, const char *name, bki_error *err) {
   if (strcmp(name, "auto") == 0) {
