@@ -94,6 +94,17 @@ static bool set_integer(const cli_option *option, const char *text) {
   return true;
 }
 
+static bool set_u64(const cli_option *option, const char *text) {
+  char *end;
+  errno = 0;
+  unsigned long long value = strtoull(text, &end, 10);
+  if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0) {
+    return false;
+  }
+  *(uint64_t *)option->target = value;
+  return true;
+}
+
 static bool set_real(const cli_option *option, const char *text) {
   char *end;
   double value = strtod(text, &end);
@@ -127,7 +138,10 @@ static int value_error(const cli_command_line *line, const cli_option *option, c
                            CLI_MAX_TEXTS, text);
   }
   return cli_usage_error(line->command, "%s: expected %s, found \"%s\"", left + 4,
-                         option->kind == CLI_REAL ? "a number" : "one of these", text);
+                         option->kind == CLI_REAL  ? "a number"
+                         : option->kind == CLI_U64 ? "a whole number, 0 to 2^64 - 1"
+                                                   : "one of these",
+                         text);
 }
 
 static bool add_text(cli_texts *texts, const char *text) {
@@ -147,6 +161,7 @@ static bool set_option(const cli_option *option, const char *text) {
     case CLI_SIZE: return set_integer(option, text);
     case CLI_REAL: return set_real(option, text);
     case CLI_CHOICE: return set_choice(option, text);
+    case CLI_U64: return set_u64(option, text);
   }
   return false;
 }

@@ -19,6 +19,7 @@ typedef enum cli_kind {
   CLI_SIZE,   /* size_t within min .. max, with K, M or G for powers of 1024 */
   CLI_REAL,   /* double */
   CLI_CHOICE, /* an enum: the index in choices */
+  CLI_U64,    /* uint64_t */
 } cli_kind;
 
 enum { CLI_MAX_TEXTS = 64 };
