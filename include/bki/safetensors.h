@@ -20,6 +20,7 @@ typedef enum bki_dtype {
   BKI_DTYPE_F16,
   BKI_DTYPE_BF16,
   BKI_DTYPE_F64,
+  BKI_DTYPE_U8, /* bytes: not converted to float32 */
 } bki_dtype;
 
 enum { BKI_TENSOR_MAX_RANK = 8 };
@@ -51,9 +52,15 @@ BKI_API const bki_tensor *bki_safetensors_get(const bki_safetensors *file, size_
 BKI_API const bki_tensor *bki_safetensors_find(const bki_safetensors *file, const char *name);
 
 /* Converts to float32: out[n_elements]. Errors: BKI_E_DATA for a value that is not finite (named by its index), also
- * when an F64 does not fit, and for BKI_DTYPE_OTHER. */
+ * when an F64 does not fit, and for BKI_DTYPE_OTHER and BKI_DTYPE_U8. */
 BKI_API bki_status bki_safetensors_read_f32(const bki_safetensors *file, const bki_tensor *tensor, float *out,
                                             bki_error *err);
+
+/* Writes n tensors, in this order, without `__metadata__`, so that bki_safetensors_open reads them: to a temporary file
+ * that replaces what stands at `path` once it is complete and on disk. Of a tensor `name` (distinct), `dtype` (not
+ * OTHER), `rank`, `shape` and `data` (little-endian) are read; the same tensors give the same bytes.
+ * Errors: BKI_E_IO; BKI_E_DATA: a header of more than 1 MiB; BKI_E_INTERNAL. */
+BKI_API bki_status bki_safetensors_save(const char *path, const bki_tensor *tensors, size_t n, bki_error *err);
 
 #ifdef __cplusplus
 }

@@ -135,7 +135,7 @@ static double element(const bki_tensor *tensor, size_t i) {
 bki_status bki_safetensors_read_f32(const bki_safetensors *file, const bki_tensor *tensor, float *out, bki_error *err) {
   char name[BKI_QUOTE_SIZE];
   bki_quote(name, (bki_str){tensor->name, strlen(tensor->name)});
-  if (tensor->dtype == BKI_DTYPE_OTHER) {
+  if (tensor->dtype == BKI_DTYPE_OTHER || tensor->dtype == BKI_DTYPE_U8) {
     return bki_fail_at(err, BKI_E_DATA, file->path, 0, -1,
                        "tensor %s: expected the dtype F32, F16, BF16 or F64, found another", name);
   }

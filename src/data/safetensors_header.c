@@ -19,7 +19,7 @@ static const struct {
   int bits;
 } dtypes[] = {
     {"F32", BKI_DTYPE_F32, 32},      {"F16", BKI_DTYPE_F16, 16},      {"BF16", BKI_DTYPE_BF16, 16},
-    {"F64", BKI_DTYPE_F64, 64},      {"BOOL", BKI_DTYPE_OTHER, 8},    {"U8", BKI_DTYPE_OTHER, 8},
+    {"F64", BKI_DTYPE_F64, 64},      {"BOOL", BKI_DTYPE_OTHER, 8},    {"U8", BKI_DTYPE_U8, 8},
     {"I8", BKI_DTYPE_OTHER, 8},      {"U16", BKI_DTYPE_OTHER, 16},    {"I16", BKI_DTYPE_OTHER, 16},
     {"U32", BKI_DTYPE_OTHER, 32},    {"I32", BKI_DTYPE_OTHER, 32},    {"U64", BKI_DTYPE_OTHER, 64},
     {"I64", BKI_DTYPE_OTHER, 64},    {"C64", BKI_DTYPE_OTHER, 64},    {"F8_E4M3", BKI_DTYPE_OTHER, 8},
