@@ -61,7 +61,7 @@ typedef struct bki_model_config {
   int32_t num_layers;
   int32_t dense; /* D; 0: no dense layer */
   bki_activation dense_activation;
-  int32_t n_classes; /* C, at least 2 */
+  int32_t n_classes;          /* C, at least 2 */
   const char *const *classes; /* [C], NUL-terminated, in the order of the logits */
   bki_readout readout;
   bki_pad pad;
@@ -77,8 +77,8 @@ typedef struct bki_model_config {
 /* A text as the model reads it. `oov[i]` is set where word i is not in the vocabulary. */
 typedef struct bki_encoding {
   bki_words words;
-  int32_t *ids; /* [words.n_words] */
-  uint8_t *oov; /* [words.n_words] */
+  int32_t *ids;    /* [words.n_words] */
+  uint8_t *oov;    /* [words.n_words] */
   size_t capacity; /* private */
 } bki_encoding;
 
@@ -91,6 +91,11 @@ typedef struct bki_model bki_model;
 /* Loads and validates a directory. Errors: BKI_E_IO; BKI_E_DATA with the file and the key or tensor: what was expected
  * and what was found (shapes, sizes, ids out of range, non-finite weights, unknown settings). */
 BKI_API bki_status bki_model_load(bki_model **out, const char *directory, bki_error *err);
+/* Writes a directory that bki_model_load reads, weights as F32, with the model's self-test. `meta`: a JSON object for
+ * the key of that name, or NULL. The same model gives the same bytes. `directory` must not exist; everything is on disk
+ * when the call returns, but what a failure or a killed process leaves is not a model: write beside, then rename.
+ * Errors: BKI_E_IO; BKI_E_DATA: words that do not fit a line each; BKI_E_INTERNAL. */
+BKI_API bki_status bki_model_save(const bki_model *model, const char *directory, const char *meta, bki_error *err);
 /* NULL is allowed. */
 BKI_API void bki_model_destroy(bki_model *model);
 

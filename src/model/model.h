@@ -27,6 +27,10 @@ bki_status bki_model_create_in(bki_model **out, bki_arena *arena, const bki_mode
 /* Fills in the fingerprint of a complete model. */
 void bki_model_set_fingerprint(bki_model *model);
 
+/* Gives a model that has none a self-test: n texts and logits [n, C], both copied. */
+bki_status bki_model_set_selftest(bki_model *model, const bki_str *texts, const float *logits, size_t n,
+                                  bki_error *err);
+
 /* Name and shape of a tensor. */
 typedef struct bki_parameter {
   char name[48];
