@@ -20,10 +20,15 @@ typedef struct scratch {
   bki_error error;
 } scratch;
 
-struct bki_chunk {
-  const bki_model *model;
+typedef struct chunk_settings {
+  const bki_model *model;                /* NULL: words only */
+  const bki_tokenizer_config *tokenizer; /* NULL: labels are the model's */
   const char *const *paths;
   bki_pool *pool;
+} chunk_settings;
+
+struct bki_chunk {
+  chunk_settings set;
   const bki_corpus *corpus;
   bki_arena *raw;
   scratch *scratch; /* [threads] */
@@ -33,14 +38,13 @@ struct bki_chunk {
   bki_error pending_error;
 };
 
-bki_status bki_chunk_create(bki_chunk **out, const bki_model *model, const char *const *paths, bki_pool *pool,
-                            bki_error *err) {
+static bki_status create(bki_chunk **out, const chunk_settings *settings, bki_error *err) {
   bki_chunk *chunk = bki_array_create(1, sizeof *chunk);
   if (chunk == NULL) {
     return bki_fail_memory(err);
   }
-  *chunk = (bki_chunk){.model = model, .paths = paths, .pool = pool, .raw = bki_arena_create()};
-  int32_t threads = bki_pool_threads(pool);
+  *chunk = (bki_chunk){.set = *settings, .raw = bki_arena_create()};
+  int32_t threads = bki_pool_threads(chunk->set.pool);
   chunk->scratch = bki_array_create((size_t)threads, sizeof *chunk->scratch);
   bool ok = chunk->raw != NULL && chunk->scratch != NULL;
   for (int32_t i = 0; ok && i < threads; i++) {
@@ -58,11 +62,23 @@ bki_status bki_chunk_create(bki_chunk **out, const bki_model *model, const char 
   return BKI_OK;
 }
 
+bki_status bki_chunk_create(bki_chunk **out, const bki_model *model, const char *const *paths, bki_pool *pool,
+                            bki_error *err) {
+  const chunk_settings settings = {.model = model, .paths = paths, .pool = pool};
+  return create(out, &settings, err);
+}
+
+bki_status bki_chunk_create_labelled(bki_chunk **out, const bki_model *model, const bki_tokenizer_config *tokenizer,
+                                     const char *const *paths, bki_pool *pool, bki_error *err) {
+  const chunk_settings settings = {.model = model, .tokenizer = tokenizer, .paths = paths, .pool = pool};
+  return create(out, &settings, err);
+}
+
 void bki_chunk_destroy(bki_chunk *chunk) {
   if (chunk == NULL) {
     return;
   }
-  for (int32_t i = 0; chunk->scratch != NULL && i < bki_pool_threads(chunk->pool); i++) {
+  for (int32_t i = 0; chunk->scratch != NULL && i < bki_pool_threads(chunk->set.pool); i++) {
     bki_arena_destroy(chunk->scratch[i].kept);
     bki_arena_destroy(chunk->scratch[i].fields);
     bki_encoding_clear(&chunk->scratch[i].encoding);
@@ -102,7 +118,7 @@ static void *keep(scratch *s, const void *data, size_t size) {
 }
 
 /* The part of the encoding that lasts: texts are cut to the model's window, so this is small. */
-static bki_status keep_encoding(scratch *s, bki_chunk_record *record, bki_error *err) {
+static bki_status keep_encoding(const bki_chunk *chunk, scratch *s, bki_chunk_record *record, bki_error *err) {
   const bki_encoding *encoding = &s->encoding;
   size_t n = (size_t)encoding->words.n_words;
   record->words = (bki_words){
@@ -112,13 +128,21 @@ static bki_status keep_encoding(scratch *s, bki_chunk_record *record, bki_error 
       .length = keep(s, encoding->words.length, n * sizeof *encoding->words.length),
       .n_words = encoding->words.n_words,
   };
-  record->ids = keep(s, encoding->ids, n * sizeof *encoding->ids);
-  record->oov = keep(s, encoding->oov, n * sizeof *encoding->oov);
-  if (record->words.bytes == NULL || record->words.start == NULL || record->words.length == NULL ||
-      record->ids == NULL || record->oov == NULL) {
-    return bki_fail_memory(err);
+  bool ok = record->words.bytes != NULL && record->words.start != NULL && record->words.length != NULL;
+  if (chunk->set.model != NULL) {
+    record->ids = keep(s, encoding->ids, n * sizeof *encoding->ids);
+    record->oov = keep(s, encoding->oov, n * sizeof *encoding->oov);
+    ok = ok && record->ids != NULL && record->oov != NULL;
   }
-  return BKI_OK;
+  return ok ? BKI_OK : bki_fail_memory(err);
+}
+
+static bki_status keep_label(scratch *s, bki_str label, bki_str *out, bki_error *err) {
+  if (label.size == 0) {
+    return bki_fail(err, BKI_E_DATA, "expected a label, found %s", label.data == NULL ? "none" : "an empty one");
+  }
+  *out = (bki_str){bki_arena_copy(s->kept, label.data, label.size), label.size};
+  return out->data == NULL ? bki_fail_memory(err) : BKI_OK;
 }
 
 static bki_status find_label(const bki_model *model, bki_str label, int32_t *out, bki_error *err) {
@@ -138,15 +162,20 @@ static bki_status encode(bki_chunk *chunk, scratch *s, bki_chunk_record *record,
   bki_fields fields;
   bki_arena_reset(s->fields);
   BKI_TRY(bki_corpus_parse(chunk->corpus, &record->raw, s->fields, &fields, err));
-  BKI_TRY(find_label(chunk->model, fields.label, &record->label, err));
-  BKI_TRY(bki_model_encode(chunk->model, fields.text, &s->encoding, err));
+  if (chunk->set.tokenizer != NULL) {
+    BKI_TRY(keep_label(s, fields.label, &record->label_text, err));
+  } else {
+    BKI_TRY(find_label(chunk->set.model, fields.label, &record->label, err));
+  }
+  BKI_TRY(chunk->set.model == NULL ? bki_tokenizer_split(chunk->set.tokenizer, fields.text, &s->encoding.words, err)
+                                   : bki_model_encode(chunk->set.model, fields.text, &s->encoding, err));
   if (fields.id.data != NULL) {
     record->id = (bki_str){bki_arena_copy(s->kept, fields.id.data, fields.id.size), fields.id.size};
     if (record->id.data == NULL) {
       return bki_fail_memory(err);
     }
   }
-  return keep_encoding(s, record, err);
+  return keep_encoding(chunk, s, record, err);
 }
 
 static bki_status reject(bki_chunk *chunk, scratch *s, bki_chunk_record *record, const bki_error *reason,
@@ -156,7 +185,7 @@ static bki_status reject(bki_chunk *chunk, scratch *s, bki_chunk_record *record,
     return bki_fail_memory(err);
   }
   if (copy->file[0] == '\0') {
-    const char *path = chunk->paths[record->raw.path];
+    const char *path = chunk->set.paths[record->raw.path];
     snprintf(copy->file, sizeof copy->file, "%s", strcmp(path, "-") == 0 ? "<stdin>" : path);
     copy->line = record->raw.line;
     copy->byte = record->raw.byte;
@@ -197,7 +226,7 @@ bki_status bki_chunk_read(bki_chunk *chunk, bki_corpus *corpus, bki_error *err) 
     *err = chunk->pending_error;
     return chunk->pending;
   }
-  int32_t threads = bki_pool_threads(chunk->pool);
+  int32_t threads = bki_pool_threads(chunk->set.pool);
   bki_arena_reset(chunk->raw);
   for (int32_t i = 0; i < threads; i++) {
     bki_arena_reset(chunk->scratch[i].kept);
@@ -208,7 +237,7 @@ bki_status bki_chunk_read(bki_chunk *chunk, bki_corpus *corpus, bki_error *err) 
     return chunk->pending;
   }
   chunk->corpus = corpus;
-  bki_pool_for(chunk->pool, (chunk->n + PARSE_BLOCK - 1) / PARSE_BLOCK, encode_block, chunk);
+  bki_pool_for(chunk->set.pool, (chunk->n + PARSE_BLOCK - 1) / PARSE_BLOCK, encode_block, chunk);
   bki_status status = BKI_OK;
   for (int32_t i = 0; i < threads; i++) {
     scratch *s = &chunk->scratch[i];

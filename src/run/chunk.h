@@ -19,6 +19,7 @@ typedef struct bki_chunk_record {
   const bki_error *error; /* NULL, or why this is a bad record; then nothing below is set */
   bki_str id;             /* data NULL: none */
   int32_t label;          /* class, or -1 */
+  bki_str label_text;     /* of a labelled chunk; then label is -1 */
   bki_words words;        /* borrowed: never cleared */
   int32_t *ids;           /* [words.n_words] */
   uint8_t *oov;           /* [words.n_words] */
@@ -29,6 +30,10 @@ typedef struct bki_chunk bki_chunk;
 /* `paths` are the corpus's, for the positions in errors. All arguments have to outlive the chunk. */
 bki_status bki_chunk_create(bki_chunk **out, const bki_model *model, const char *const *paths, bki_pool *pool,
                             bki_error *err);
+/* For training, where the labels make the classes: a record without a label is a bad one. Without a model (NULL) texts
+ * become words only, all of them, and ids and oov are NULL. The tokenizer is the model's. */
+bki_status bki_chunk_create_labelled(bki_chunk **out, const bki_model *model, const bki_tokenizer_config *tokenizer,
+                                     const char *const *paths, bki_pool *pool, bki_error *err);
 void bki_chunk_destroy(bki_chunk *chunk); /* NULL is allowed */
 
 /* Replaces the chunk by the next records of the corpus, none at its end. A bad record is a record with an error. When
