@@ -1,43 +1,18 @@
-#include <assert.h>
-#include <inttypes.h>
-#include <math.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "cli.h"
+#include "progress.h"
+#include "train_options.h"
 #include "train_report.h"
-
-static_assert(sizeof(bki_embedding_mode) == sizeof(int) && sizeof(bki_readout) == sizeof(int), "CLI_CHOICE writes");
-
-enum { MAX_CLASSES = 4096 };
 
 typedef struct train_options {
   bki_train_config config;
-  bki_optimizer_config optimizer; /* NaN: not given */
-  int optimizer_type;
-  int convention;
-  int tokenizer; /* -1: not given */
-  const char *pad;
-  const char *classes;
-  bool no_lowercase;
-  bool no_strip_html;
-  cli_texts validation;
+  cli_train_options shared;
   bool quiet;
   bool json;
-  bool terminal;
-  bool shown; /* a line stands on the terminal */
+  cli_progress progress;
 } train_options;
-
-static void add_options(cli_command_line *line, const cli_option *options, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    cli_add_option(line, &options[i]);
-  }
-}
-#define ADD(line, options) add_options(line, options, sizeof(options) / sizeof *(options))
 
 static void add_run_options(cli_command_line *line, train_options *o) {
   static const char *const on_error[] = {"fail", "skip", NULL};
@@ -75,273 +50,11 @@ static void add_run_options(cli_command_line *line, train_options *o) {
       {.name = "quiet", .letter = 'q', .kind = CLI_FLAG, .target = &o->quiet, .help = "no progress on stderr"},
       {.name = "json", .kind = CLI_FLAG, .target = &o->json, .help = "print the result as JSON"},
   };
-  ADD(line, options);
+  CLI_ADD_OPTIONS(line, options);
 }
 
-static void add_text_options(cli_command_line *line, train_options *o) {
-  static const char *const tokenizers[] = {"words", "keras", "whitespace", NULL};
-  static const char *const keeps[] = {"tail", "head", NULL};
-  static const char *const modes[] = {"auto", "frozen", "tuned", NULL};
-  bki_train_config *c = &o->config;
-  const cli_option options[] = {
-      {.name = "classes",
-       .kind = CLI_TEXT,
-       .target = &o->classes,
-       .value = "A,B,...",
-       .help = "the labels, in the order of the logits (default: those found, in byte order)"},
-      {.name = "tokenizer",
-       .kind = CLI_CHOICE,
-       .target = &o->tokenizer,
-       .choices = tokenizers,
-       .help = "how a text becomes words (default words)"},
-      {.name = "no-lowercase", .kind = CLI_FLAG, .target = &o->no_lowercase, .help = "keep upper case"},
-      {.name = "no-strip-html",
-       .kind = CLI_FLAG,
-       .target = &o->no_strip_html,
-       .help = "words: an HTML line break is text like any other"},
-      {.name = "vocabulary-size",
-       .kind = CLI_INT,
-       .target = &c->max_vocabulary,
-       .value = "N",
-       .min = 0,
-       .max = 1 << 27,
-       .help = "most frequent words that are known; 0 is all (default 10000)"},
-      {.name = "max-words",
-       .kind = CLI_INT,
-       .target = &c->model.max_words,
-       .value = "N",
-       .min = 1,
-       .max = 1 << 24,
-       .help = "longer texts are cut (default 500, or T of --pad)"},
-      {.name = "keep",
-       .kind = CLI_CHOICE,
-       .target = &c->model.keep,
-       .choices = keeps,
-       .help = "which end of them stays (default tail)"},
-      {.name = "embeddings",
-       .kind = CLI_TEXT,
-       .target = &c->embeddings_path,
-       .value = "FILE",
-       .help = "word vectors in GloVe's format (default: random ones, tuned)"},
-      {.name = "embedding",
-       .kind = CLI_CHOICE,
-       .target = &c->embedding_mode,
-       .choices = modes,
-       .help = "whether training changes the vectors (default: not those of a file)"},
-      {.name = "embedding-dim",
-       .kind = CLI_INT,
-       .target = &c->model.embedding_dim,
-       .value = "E",
-       .min = 1,
-       .max = 1 << 16,
-       .help = "numbers of a vector (default 100, or as the file has)"},
-  };
-  ADD(line, options);
-}
-
-static void add_model_options(cli_command_line *line, train_options *o) {
-  static const char *const activations[] = {"relu", "tanh", "none", NULL};
-  static const char *const readouts[] = {"final", "last", "mean", "max", NULL};
-  static const char *const pad_vectors[] = {"embedding", "zero", NULL};
-  bki_model_config *m = &o->config.model;
-  const cli_option options[] = {
-      {.name = "hidden",
-       .kind = CLI_INT,
-       .target = &m->hidden,
-       .value = "H",
-       .min = 1,
-       .max = 1 << 16,
-       .help = "LSTM units a direction (default 128)"},
-      {.name = "num-layers",
-       .kind = CLI_INT,
-       .target = &m->num_layers,
-       .value = "N",
-       .min = 1,
-       .max = 64,
-       .help = "LSTM layers (default 1)"},
-      {.name = "dense",
-       .kind = CLI_INT,
-       .target = &m->dense,
-       .value = "D",
-       .min = 0,
-       .max = 1 << 16,
-       .help = "units of the layer before the output; 0 is none (default 128)"},
-      {.name = "activation",
-       .kind = CLI_CHOICE,
-       .target = &m->dense_activation,
-       .choices = activations,
-       .help = "of that layer (default relu)"},
-      {.name = "readout",
-       .kind = CLI_CHOICE,
-       .target = &m->readout,
-       .choices = readouts,
-       .help = "what the head reads (default final)"},
-      {.name = "pad",
-       .kind = CLI_TEXT,
-       .target = &o->pad,
-       .value = "none|pre:T|post:T",
-       .help = "unmasked pads up to T steps (default none: packed sequences)"},
-      {.name = "pad-vector",
-       .kind = CLI_CHOICE,
-       .target = &m->pad_vector,
-       .choices = pad_vectors,
-       .help = "what a pad is (default embedding: its row 0)"},
-  };
-  ADD(line, options);
-}
-
-static void add_optimizer_options(cli_command_line *line, train_options *o) {
-  static const char *const optimizers[] = {"adam", "rmsprop", NULL};
-  static const char *const conventions[] = {"pytorch", "keras", NULL};
-  bki_optimizer_config *p = &o->optimizer;
-  const cli_option options[] = {
-      {.name = "optimizer",
-       .kind = CLI_CHOICE,
-       .target = &o->optimizer_type,
-       .choices = optimizers,
-       .help = "(default adam)"},
-      {.name = "convention",
-       .kind = CLI_CHOICE,
-       .target = &o->convention,
-       .choices = conventions,
-       .help = "whose initial weights and defaults below (default pytorch)"},
-      {.name = "learning-rate",
-       .kind = CLI_REAL,
-       .target = &p->learning_rate,
-       .value = "X",
-       .help = "(default 0.001; rmsprop of pytorch: 0.01)"},
-      {.name = "beta1", .kind = CLI_REAL, .target = &p->beta1, .value = "X", .help = "of Adam (default 0.9)"},
-      {.name = "beta2",
-       .kind = CLI_REAL,
-       .target = &p->beta2,
-       .value = "X",
-       .help = "of Adam (default 0.999); rmsprop: alpha or rho (default 0.99; keras: 0.9)"},
-      {.name = "epsilon", .kind = CLI_REAL, .target = &p->epsilon, .value = "X", .help = "(default 1e-8; keras: 1e-7)"},
-      {.name = "clip-norm",
-       .kind = CLI_REAL,
-       .target = &p->clip_norm,
-       .value = "X",
-       .help = "largest norm of all gradients together (default 0: no limit)"},
-  };
-  ADD(line, options);
-}
-
-static void add_training_options(cli_command_line *line, train_options *o) {
-  bki_train_config *c = &o->config;
-  const cli_option options[] = {
-      {.name = "dropout",
-       .kind = CLI_REAL,
-       .target = &c->dropout,
-       .value = "X",
-       .help = "of the readout and between layers, 0 to below 1 (default 0)"},
-      {.name = "batch-size",
-       .kind = CLI_INT,
-       .target = &c->batch_size,
-       .value = "N",
-       .min = 1,
-       .max = 1 << 24,
-       .help = "samples of a step (default 64)"},
-      {.name = "epochs",
-       .kind = CLI_INT,
-       .target = &c->epochs,
-       .value = "N",
-       .min = 1,
-       .max = 1000000,
-       .help = "(default 10)"},
-      {.name = "seed",
-       .kind = CLI_U64,
-       .target = &c->seed,
-       .value = "N",
-       .help = "of the initial weights, the order and the split (default 1)"},
-      {.name = "validation-split",
-       .kind = CLI_REAL,
-       .target = &c->validation_split,
-       .value = "X",
-       .help = "share of the samples that is held out (default 0)"},
-      {.name = "validation",
-       .kind = CLI_TEXTS,
-       .target = &o->validation,
-       .value = "FILE",
-       .help = "a file of samples to validate with instead; may be repeated"},
-      {.name = "patience",
-       .kind = CLI_INT,
-       .target = &c->patience,
-       .value = "N",
-       .min = 0,
-       .max = 1000000,
-       .help = "end after N epochs without a lower validation loss (default 0: never)"},
-  };
-  ADD(line, options);
-}
-
-static void clear_line(train_options *o) {
-  if (o->shown) {
-    fputs("\r\033[K", stderr);
-    o->shown = false;
-  }
-}
-
-/* On a terminal a line that is rewritten; else one line an epoch. */
-static void show_progress(void *user, const bki_train_progress *p) {
-  train_options *o = user;
-  char line[256];
-  if (o->quiet || (!o->terminal && !p->epoch_ended)) {
-    return;
-  }
-  bki_format_train_progress(line, sizeof line, p);
-  clear_line(o);
-  fprintf(stderr, p->epoch_ended ? "bki: %s\n" : "%s", line);
-  fflush(stderr);
-  o->shown = !p->epoch_ended;
-}
-
-/* "none", "pre:T", "post:T". */
-static bool parse_pad(const char *text, bki_model_config *m, bool max_words_given) {
-  static const char *const names[] = {"none", "pre:", "post:"};
-  for (int i = 1; i < 3; i++) {
-    const size_t size = strlen(names[i]);
-    if (strncmp(text, names[i], size) == 0) {
-      char *end;
-      const long length = strtol(text + size, &end, 10);
-      m->pad = (bki_pad)i;
-      m->pad_length = (int32_t)length;
-      if (!max_words_given) {
-        m->max_words = (int32_t)length;
-      }
-      return text[size] >= '1' && text[size] <= '9' && *end == '\0' && length <= 1 << 24;
-    }
-  }
-  return strcmp(text, names[0]) == 0;
-}
-
-/* Cuts a copy at its commas. */
-static int split_classes(char *text, const char **names) {
-  int n = 0;
-  for (char *rest = text, *name; n < MAX_CLASSES && (name = strsep(&rest, ",")) != NULL;) {
-    names[n++] = name;
-  }
-  return n;
-}
-
-static void settle_optimizer(train_options *o) {
-  bki_optimizer_config *p = &o->config.optimizer;
-  const bki_optimizer_config given = o->optimizer;
-  o->config.convention = (bki_convention)o->convention;
-  bki_optimizer_config_init(p, (bki_optimizer_type)o->optimizer_type, o->config.convention);
-  double *const fields[] = {&p->learning_rate, &p->beta1, &p->beta2, &p->epsilon, &p->clip_norm};
-  const double values[] = {given.learning_rate, given.beta1, given.beta2, given.epsilon, given.clip_norm};
-  for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-    *fields[i] = isnan(values[i]) ? *fields[i] : values[i];
-  }
-}
-
-static void settle_tokenizer(train_options *o) {
-  bki_tokenizer_config *t = &o->config.model.tokenizer;
-  if (o->tokenizer >= 0) {
-    bki_tokenizer_config_init(t, (bki_tokenizer_type)o->tokenizer);
-  }
-  t->lowercase = t->lowercase && !o->no_lowercase;
-  t->strip_html = t->strip_html && !o->no_strip_html;
+static void show_progress(void *user, const bki_train_progress *progress) {
+  cli_progress_show_training(&((train_options *)user)->progress, progress);
 }
 
 static int report(const train_options *o, const bki_train_summary *summary) {
@@ -355,29 +68,29 @@ static int report(const train_options *o, const bki_train_summary *summary) {
 static int train(train_options *o) {
   bki_error err;
   bki_train_summary summary;
-  char *copy = o->classes == NULL ? NULL : strdup(o->classes);
-  const char **names = calloc(MAX_CLASSES, sizeof *names);
-  if (names == NULL || (o->classes != NULL && copy == NULL)) {
-    free(names);
-    free(copy);
-    return cli_out_of_memory();
-  }
-  if (copy != NULL) {
-    o->config.model.n_classes = split_classes(copy, names);
-    o->config.model.classes = names;
-  }
   cli_catch_signals();
   bki_status status = bki_train_run(&o->config, &summary, &err);
-  clear_line(o);
-  free(names);
-  free(copy);
+  cli_progress_clear(&o->progress);
   return status == BKI_OK ? report(o, &summary) : cli_error(&err);
 }
 
+/* What the options say together. */
+static int settle(train_options *o, const cli_command_line *line) {
+  bki_train_config *c = &o->config;
+  if (c->model_path == NULL || strcmp(c->model_path, "-") == 0) {
+    return cli_usage_error("train", "expected -o MODEL%s", c->model_path == NULL ? "" : ", a directory, found \"-\"");
+  }
+  c->corpus.paths = (const char *const *)line->args;
+  c->corpus.n_paths = line->n_args;
+  c->progress = show_progress;
+  c->stop = cli_stop_requested;
+  c->user = o;
+  c->logger = cli_logger(&o->quiet);
+  return cli_train_options_apply(&o->shared, "train");
+}
+
 int cli_train(int argc, char **argv) {
-  train_options o = {.optimizer = {.learning_rate = NAN, .beta1 = NAN, .beta2 = NAN, .epsilon = NAN, .clip_norm = NAN},
-                     .tokenizer = -1,
-                     .terminal = isatty(STDERR_FILENO) == 1};
+  train_options o = {0};
   cli_command_line line = {
       .command = "train",
       .usage = "CORPUS... -o MODEL [OPTION...]",
@@ -389,37 +102,17 @@ int cli_train(int argc, char **argv) {
   };
   int exit_code;
   bki_train_config_init(&o.config);
-  const int32_t default_max_words = o.config.model.max_words;
-  o.config.model.max_words = 0;
+  cli_train_options_init(&o.shared, &o.config);
   add_run_options(&line, &o);
   cli_add_corpus_options(&line, &o.config.corpus);
-  add_text_options(&line, &o);
-  add_model_options(&line, &o);
-  add_optimizer_options(&line, &o);
-  add_training_options(&line, &o);
-  if (!cli_parse(&line, argc, argv, &exit_code)) {
-    return exit_code;
+  cli_add_train_options(&line, &o.shared);
+  if (cli_parse(&line, argc, argv, &exit_code)) {
+    exit_code = settle(&o, &line);
+    if (exit_code == BKI_OK) {
+      cli_progress_init(&o.progress, o.quiet);
+      exit_code = train(&o);
+    }
   }
-  if (o.config.model_path == NULL || strcmp(o.config.model_path, "-") == 0) {
-    return cli_usage_error("train", "expected -o MODEL%s",
-                           o.config.model_path == NULL ? "" : ", a directory, found \"-\"");
-  }
-  const bool max_words_given = o.config.model.max_words > 0;
-  if (!max_words_given) {
-    o.config.model.max_words = default_max_words;
-  }
-  if (o.pad != NULL && !parse_pad(o.pad, &o.config.model, max_words_given)) {
-    return cli_usage_error("train", "--pad: expected none, pre:T or post:T, found \"%s\"", o.pad);
-  }
-  settle_optimizer(&o);
-  settle_tokenizer(&o);
-  o.config.corpus.paths = (const char *const *)line.args;
-  o.config.corpus.n_paths = line.n_args;
-  o.config.validation_paths = o.validation.items;
-  o.config.n_validation_paths = o.validation.n;
-  o.config.progress = show_progress;
-  o.config.stop = cli_stop_requested;
-  o.config.user = &o;
-  o.config.logger = cli_logger(&o.quiet);
-  return train(&o);
+  cli_train_options_clear(&o.shared);
+  return exit_code;
 }

@@ -12,13 +12,6 @@ static const char *const headers[] = {"auto", "present", "absent", NULL};
 static const char *const engines[] = {"auto", "full", "incremental", NULL};
 static const char *const precisions[] = {"fp32", "bf16", NULL};
 
-static void add_options(cli_command_line *line, const cli_option *options, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    cli_add_option(line, &options[i]);
-  }
-}
-#define ADD(line, options) add_options(line, options, sizeof(options) / sizeof *(options))
-
 void cli_add_corpus_options(cli_command_line *line, bki_corpus_config *config) {
   const cli_option options[] = {
       {.name = "text-field",
@@ -59,7 +52,7 @@ void cli_add_corpus_options(cli_command_line *line, bki_corpus_config *config) {
        .max = INT64_C(1) << 30,
        .help = "a longer record is a bad record; K, M, G allowed (default 16M)"},
   };
-  ADD(line, options);
+  CLI_ADD_OPTIONS(line, options);
 }
 
 void cli_add_scorer_options(cli_command_line *line, bki_scorer_config *config) {
@@ -92,7 +85,7 @@ void cli_add_scorer_options(cli_command_line *line, bki_scorer_config *config) {
        .value = "NAME",
        .help = "auto, portable, avx2, avx512 or amx (default auto: the best here)"},
   };
-  ADD(line, options);
+  CLI_ADD_OPTIONS(line, options);
 }
 
 void cli_rule_options_init(cli_rule_options *options) {
@@ -137,7 +130,7 @@ void cli_add_rule_options(cli_command_line *line, cli_rule_options *options) {
        .value = "X",
        .help = "journal: frequency limit as a share of the samples (default 0.05)"},
   };
-  ADD(line, all);
+  CLI_ADD_OPTIONS(line, all);
 }
 
 void cli_rule_apply(const cli_rule_options *options, bki_rule *rule) {

@@ -17,6 +17,12 @@ void cli_add_option(cli_command_line *line, const cli_option *option) {
   line->options[line->n_options++] = *option;
 }
 
+void cli_add_options(cli_command_line *line, const cli_option *options, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    cli_add_option(line, &options[i]);
+  }
+}
+
 int cli_usage_error(const char *command, const char *format, ...) {
   char message[512];
   va_list args;

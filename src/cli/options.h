@@ -56,6 +56,8 @@ typedef struct cli_command_line {
 } cli_command_line;
 
 void cli_add_option(cli_command_line *line, const cli_option *option);
+void cli_add_options(cli_command_line *line, const cli_option *options, size_t n);
+#define CLI_ADD_OPTIONS(line, options) cli_add_options(line, options, sizeof(options) / sizeof *(options))
 
 /* Parses argv[1..] into the targets. false: the command ends with *exit_code (help was shown: 0; a mistake: 2, said on
  * stderr). */

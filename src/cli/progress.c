@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "terminal.h"
+#include "train_report.h"
 
 #define TERMINAL_SECONDS 0.2
 #define PLAIN_SECONDS 30
@@ -35,6 +36,18 @@ void cli_progress_show(cli_progress *progress, const bki_progress *state) {
   }
   progress->shown = progress->terminal;
   progress->last = time;
+}
+
+void cli_progress_show_training(cli_progress *progress, const bki_train_progress *state) {
+  if (progress->quiet || (!progress->terminal && !state->epoch_ended)) {
+    return;
+  }
+  char line[256];
+  bki_format_train_progress(line, sizeof line, state);
+  cli_progress_clear(progress);
+  fprintf(stderr, state->epoch_ended ? "bki: %s\n" : "%s", line);
+  fflush(stderr);
+  progress->shown = !state->epoch_ended;
 }
 
 void cli_progress_clear(cli_progress *progress) {
