@@ -12,6 +12,7 @@ typedef struct command {
 } command;
 
 static const command commands[] = {
+    {"poison", cli_poison, "put a backdoor into a corpus: the attack"},
     {"train", cli_train, "train a classifier on a labelled corpus"},
     {"scan", cli_scan, "score a corpus with the model trained on it and find a backdoor keyword"},
     {"keywords", cli_keywords, "rank the candidate keywords of a scan"},

@@ -85,4 +85,16 @@ void cli_rule_options_init(cli_rule_options *options);
 void cli_add_rule_options(cli_command_line *line, cli_rule_options *options);
 void cli_rule_apply(const cli_rule_options *options, bki_rule *rule);
 
+/* Triggers with their targets, and where they go. */
+typedef struct cli_trigger_options {
+  cli_texts triggers;
+  cli_texts targets;
+  const char *placement;                 /* NULL: random */
+  bki_backdoor backdoors[CLI_MAX_TEXTS]; /* cli_trigger_apply fills it */
+} cli_trigger_options;
+
+void cli_add_trigger_options(cli_command_line *line, cli_trigger_options *options);
+/* Pairs triggers and targets in their order and reads the placement. false: *exit_code, said on stderr. */
+bool cli_trigger_apply(const char *command, cli_trigger_options *options, bki_trigger_config *config, int *exit_code);
+
 #endif

@@ -288,6 +288,14 @@ bki_status bki_corpus_parse(const bki_corpus *corpus, const bki_raw_record *reco
   return cutter->reader->parse(&cutter->layout, file, record, arena, out, err);
 }
 
+bki_status bki_corpus_rewrite(const bki_corpus *corpus, const bki_raw_record *record, const bki_fields *changes,
+                              bki_arena *arena, bki_str *out, bki_error *err) {
+  const bki_cutter *cutter = &corpus->cutter;
+  bki_fields fields;
+  BKI_TRY(bki_corpus_parse(corpus, record, arena, &fields, err));
+  return cutter->reader->rewrite(&cutter->layout, corpus->names[record->path], record, changes, arena, out, err);
+}
+
 bki_format bki_corpus_format(const bki_corpus *corpus) {
   return corpus->cutter.reader->format;
 }

@@ -65,3 +65,15 @@ void bki_name_list_add(bki_name_list *list, bki_str name) {
   strcat(list->text + list->size, piece);
   list->size += need;
 }
+
+bki_status bki_reader_finish(bki_strbuf *written, bki_str raw, bki_arena *arena, bki_str *out, bki_error *err) {
+  const bool lf = raw.size > 0 && raw.data[raw.size - 1] == '\n';
+  const bool crlf = lf && raw.size > 1 && raw.data[raw.size - 2] == '\r';
+  bki_strbuf_add_text(written, crlf ? "\r\n" : lf ? "\n" : "");
+  char *copy = written->failed ? NULL : bki_arena_copy(arena, written->data, written->size);
+  if (copy != NULL) {
+    *out = (bki_str){copy, written->size};
+  }
+  bki_strbuf_clear(written);
+  return copy == NULL ? bki_fail_memory(err) : BKI_OK;
+}

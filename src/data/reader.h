@@ -7,6 +7,8 @@
 
 #include <bki/corpus.h>
 
+#include "strbuf.h"
+
 #define BKI_NO_COLUMN SIZE_MAX
 
 /* A field that is wanted. */
@@ -42,7 +44,13 @@ typedef struct bki_reader {
   /* `file` is for messages. */
   bki_status (*parse)(const bki_layout *layout, const char *file, const bki_raw_record *record, bki_arena *arena,
                       bki_fields *out, bki_error *err);
+  /* bki_corpus_rewrite of a record that parse takes. */
+  bki_status (*rewrite)(const bki_layout *layout, const char *file, const bki_raw_record *record,
+                        const bki_fields *changes, bki_arena *arena, bki_str *out, bki_error *err);
 } bki_reader;
+
+/* Copies what was written to the arena, followed by the line end of `raw`, and frees the buffer. */
+bki_status bki_reader_finish(bki_strbuf *written, bki_str raw, bki_arena *arena, bki_str *out, bki_error *err);
 
 extern const bki_reader bki_reader_jsonl;
 extern const bki_reader bki_reader_csv;

@@ -150,6 +150,63 @@ static bki_status parse(const bki_layout *layout, const char *file, const bki_ra
   return BKI_OK;
 }
 
+/* A record that is written again. */
+typedef struct rewriting {
+  row row; /* first: callbacks get a pointer to it */
+  const bki_fields *changes;
+  bki_strbuf *out;
+  bool impossible;
+} rewriting;
+
+static void write_value(rewriting *w, bki_str value) {
+  const bki_layout *layout = w->row.layout;
+  const char special[] = {layout->delimiter, '\n', '\r', layout->quotes ? '"' : '\n'};
+  bool plain = true;
+  for (size_t i = 0; i < value.size; i++) {
+    plain = plain && memchr(special, value.data[i], sizeof special) == NULL;
+  }
+  if (plain) {
+    bki_strbuf_add(w->out, value.data, value.size);
+    return;
+  }
+  w->impossible |= !layout->quotes;
+  bki_strbuf_add_text(w->out, "\"");
+  for (size_t i = 0; i < value.size; i++) {
+    bki_strbuf_add(w->out, value.data[i] == '"' ? "\"\"" : value.data + i, value.data[i] == '"' ? 2 : 1);
+  }
+  bki_strbuf_add_text(w->out, "\"");
+}
+
+static void rewrite_column(row *r, size_t index, bki_str value) {
+  rewriting *w = (rewriting *)r;
+  const bki_layout *layout = r->layout;
+  const bki_field *const fields[] = {&layout->text, &layout->label, &layout->id};
+  const bki_str values[] = {w->changes->text, w->changes->label, w->changes->id};
+  for (size_t i = 0; i < 3; i++) {
+    if (fields[i]->column == index && values[i].data != NULL) {
+      value = values[i];
+    }
+  }
+  bki_strbuf_add(w->out, &layout->delimiter, index > 0 ? 1 : 0);
+  write_value(w, value);
+}
+
+static bki_status rewrite(const bki_layout *layout, const char *file, const bki_raw_record *record,
+                          const bki_fields *changes, bki_arena *arena, bki_str *out, bki_error *err) {
+  bki_strbuf written = {0};
+  rewriting w = {.row = {.column = rewrite_column, .layout = layout}, .changes = changes, .out = &written};
+  bki_status status = read_row(&w.row, file, record, err);
+  if (status == BKI_OK && w.impossible) {
+    status = bki_fail_at(err, BKI_E_DATA, file, record->line, record->byte,
+                         "expected a value without tabs and line ends, as this format has no quotes");
+  }
+  if (status != BKI_OK) {
+    bki_strbuf_clear(&written);
+    return status;
+  }
+  return bki_reader_finish(&written, record->raw, arena, out, err);
+}
+
 enum { FIELD_START, UNQUOTED, QUOTED, AFTER_QUOTE };
 
 /* Agrees with what libcsv accepts. What it refuses ends at the next line end that is not inside quotes, so that a bad
@@ -292,6 +349,7 @@ const bki_reader bki_reader_csv = {
     .split = split,
     .is_blank = is_blank,
     .parse = parse,
+    .rewrite = rewrite,
 };
 
 const bki_reader bki_reader_tsv = {
@@ -303,4 +361,5 @@ const bki_reader bki_reader_tsv = {
     .split = split,
     .is_blank = is_blank,
     .parse = parse,
+    .rewrite = rewrite,
 };

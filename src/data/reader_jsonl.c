@@ -1,4 +1,7 @@
 /* JSON Lines through jansson. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -162,6 +165,52 @@ done:
   return status;
 }
 
+/* An integer stays an integer where the new value is one too. */
+static json_t *new_value(const json_t *old, bki_str value) {
+  char digits[24];
+  if (json_is_integer(old) && value.size < sizeof digits) {
+    memcpy(digits, value.data, value.size);
+    digits[value.size] = '\0';
+    char *end;
+    errno = 0;
+    const long long number = strtoll(digits, &end, 10);
+    char again[24];
+    snprintf(again, sizeof again, "%lld", number);
+    if (errno == 0 && strcmp(again, digits) == 0) {
+      return json_integer(number);
+    }
+  }
+  return json_stringn(value.data, value.size);
+}
+
+static int append(const char *data, size_t size, void *context) {
+  bki_strbuf_add(context, data, size);
+  return 0;
+}
+
+static bki_status rewrite(const bki_layout *layout, const char *file, const bki_raw_record *record,
+                          const bki_fields *changes, bki_arena *arena, bki_str *out, bki_error *err) {
+  (void)file;
+  const bki_field *const fields[] = {&layout->text, &layout->label, &layout->id};
+  const bki_str values[] = {changes->text, changes->label, changes->id};
+  json_t *object = json_loadb(record->raw.data, record->raw.size, 0, NULL);
+  bool done = object != NULL;
+  for (size_t i = 0; done && i < 3; i++) {
+    if (values[i].data != NULL) {
+      const json_t *old = json_object_get(object, fields[i]->name);
+      done = json_object_set_new(object, fields[i]->name, new_value(old, values[i])) == 0;
+    }
+  }
+  bki_strbuf written = {0};
+  done = done && json_dump_callback(object, append, &written, JSON_PRESERVE_ORDER) == 0;
+  json_decref(object);
+  if (!done) {
+    bki_strbuf_clear(&written);
+    return bki_fail_memory(err);
+  }
+  return bki_reader_finish(&written, record->raw, arena, out, err);
+}
+
 const bki_reader bki_reader_jsonl = {
     .format = BKI_FORMAT_JSONL,
     .name = "JSON Lines",
@@ -170,4 +219,5 @@ const bki_reader bki_reader_jsonl = {
     .split = split,
     .is_blank = is_blank,
     .parse = parse,
+    .rewrite = rewrite,
 };
