@@ -36,7 +36,8 @@ typedef struct bki_optimizer_config {
   double beta1;              /* Adam: 0.9; 0 to below 1 */
   double beta2;              /* Adam: 0.999; RMSprop: 0.99 or 0.9; 0 to below 1 */
   double epsilon;            /* above 0 */
-  double clip_norm;          /* largest Euclidean norm of all gradients together (clip_grad_norm_); 0: no clipping */
+  double clip_norm;          /* c, the largest Euclidean norm of all gradients together; above it g is multiplied by
+                              * c / (norm + 1e-6), as clip_grad_norm_ does; 0: no clipping */
 } bki_optimizer_config;
 
 /* The defaults of a convention; no clipping. */

@@ -89,9 +89,7 @@ void bki_learner_update(bki_cpu_learner *l, uint64_t step, double *norm) {
     if (norm != NULL) {
       *norm = sum;
     }
-    if (o->clip_norm > 0 && sum > o->clip_norm) {
-      u.scale = (float)(o->clip_norm / sum);
-    }
+    u.scale = (float)bki_clip_factor(o->clip_norm, sum);
   }
   if (o->type == BKI_OPTIMIZER_ADAM) {
     const double t = (double)step + 1;

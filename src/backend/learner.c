@@ -1,5 +1,6 @@
 #include "learner.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "fail.h"
@@ -34,4 +35,8 @@ bool bki_dropout_keeps(double dropout, uint64_t seed, uint64_t step, uint32_t si
   uint32_t block[4];
   bki_philox(block, seed, step << 32 | row, index);
   return (double)block[unit & 3] >= dropout * 0x1p32;
+}
+
+double bki_clip_factor(double clip_norm, double norm) {
+  return clip_norm > 0 ? fmin(1, clip_norm / (norm + 1e-6)) : 1;
 }

@@ -79,4 +79,8 @@ bki_status bki_learner_find(const bki_learner_ops **out, const char *name, bki_e
  * `unit`: t * 2H + k between layers (t: the step, pads are steps too), k for the readout. */
 bool bki_dropout_keeps(double dropout, uint64_t seed, uint64_t step, uint32_t site, uint32_t row, uint64_t unit);
 
+/* What gradients of this Euclidean norm are multiplied by: min(1, clip_norm / (norm + 1e-6)), as clip_grad_norm_ does;
+ * 1 without clipping. */
+double bki_clip_factor(double clip_norm, double norm);
+
 #endif

@@ -131,7 +131,7 @@ static bki_status update(bki_learner *learner, uint64_t step, double *norm, bki_
     squares += g[i] * g[i];
   }
   const double length = sqrt(squares);
-  const double clip = o->clip_norm > 0 ? fmin(1, o->clip_norm / (length + 1e-6)) : 1; /* clip_grad_norm_ */
+  const double clip = bki_clip_factor(o->clip_norm, length);
   const double t = (double)step + 1;
   const double correction1 = 1 - pow(o->beta1, t);
   const double correction2 = 1 - pow(o->beta2, t);

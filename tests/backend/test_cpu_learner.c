@@ -491,7 +491,7 @@ static void check_updates(const bki_optimizer_config *optimizer) {
     double norm;
     cr_assert_eq(u.learner->ops->update(u.learner, step, &norm, NULL), BKI_OK);
     cr_assert_float_eq(norm, sqrt(square), 1e-9);
-    const double clip = optimizer->clip_norm > 0 && norm > optimizer->clip_norm ? optimizer->clip_norm / norm : 1;
+    const double clip = optimizer->clip_norm > 0 ? fmin(1, optimizer->clip_norm / (norm + 1e-6)) : 1;
     float *after = read_block(&u, BKI_BLOCK_PARAMETERS);
     for (size_t i = 0; i < u.count; i++) {
       const double expected =
