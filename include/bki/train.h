@@ -39,11 +39,12 @@ typedef struct bki_train_progress {
 } bki_train_progress;
 
 typedef struct bki_train_config {
-  bki_corpus_config corpus; /* every record needs a label */
+  bki_corpus_config corpus; /* regular files: they are read twice; every record needs a label */
   bki_on_error on_error;
-  /* Sizes and behaviour of the model. Not read: vocabulary_size and embedding_dim with vectors (they say it), n_classes
-   * and classes unless classes is set: then they fix names and order, and a label or class without samples is an error;
-   * else the classes are the labels in byte order. */
+  /* Sizes and behaviour of the model. vocabulary_size is not read. embedding_dim 0 is that of the vectors, else 100.
+   * oov_id is 1, or -1 to drop unknown words; pad_id is 0. n_classes is read where classes is set: they fix names and
+   * order, and a label that is none of them (nor a number 0 .. C-1) or a class without samples is an error; else the
+   * classes are the labels in byte order. */
   bki_model_config model;
   int32_t max_vocabulary;      /* most frequent words that get a row each, beside pad and oov; 0: all; default 10000 */
   const char *embeddings_path; /* GloVe text; words that it lacks are zeros. NULL: random */
@@ -63,8 +64,8 @@ typedef struct bki_train_config {
   const char *backend;       /* "auto", "cpu", "ref"; NULL is "auto" */
   int32_t threads;           /* 0: one a core */
   const char *model_path;    /* the directory to make; work in progress stands beside it under "<model_path>.partial" */
-  bool force;                /* replace a directory that exists */
-  double checkpoint_seconds; /* at most this much work is lost; default 60 */
+  bool force;                /* replace the model, and drop the work in progress, of another training */
+  double checkpoint_seconds; /* at most this much work is lost to a crash; default 60 */
   /* Called between batches, about every second and at the end of every epoch. */
   void (*progress)(void *user, const bki_train_progress *progress);
   bool (*stop)(void *user); /* asked between batches; true: checkpoint and BKI_E_INTERRUPTED */

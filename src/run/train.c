@@ -11,6 +11,7 @@
 #include "log.h"
 #include "model.h"
 #include "pool.h"
+#include "settings.h"
 #include "train_initial.h"
 #include "train_internal.h"
 
@@ -56,8 +57,24 @@ static bki_status check_numbers(const bki_train_config *c, bki_error *err) {
   return bki_optimizer_config_check(&c->optimizer, err);
 }
 
+/* The settings of the model with what is not known yet filled in, before anything is read. */
+static bki_status check_model(const bki_train_config *c, bki_error *err) {
+  static const char *const classes[] = {"a", "b"};
+  bki_model_config m = c->model;
+  bki_error reason;
+  m.vocabulary_size = 2;
+  m.embedding_dim = m.embedding_dim == 0 ? 1 : m.embedding_dim;
+  if (m.classes == NULL) {
+    m.classes = classes;
+    m.n_classes = 2;
+  }
+  return bki_model_config_check(&m, NULL, &reason) == BKI_OK ? BKI_OK
+                                                             : bki_fail(err, BKI_E_USAGE, "%s", reason.message);
+}
+
 static bki_status check_config(const bki_train_config *c, bki_error *err) {
   BKI_TRY(check_numbers(c, err));
+  BKI_TRY(check_model(c, err));
   const bool validates = c->validation_split > 0 || c->n_validation_paths > 0;
   CHECK(err, c->validation_split == 0 || c->n_validation_paths == 0,
         "expected a validation split or validation files, found both");
@@ -225,8 +242,8 @@ static bki_status run(bki_training *t, bki_train_summary *summary, bki_error *er
   bool same = false;
   BKI_TRY(check_config(config, err));
   BKI_TRY(bki_learner_find(&t->ops, config->backend == NULL ? "auto" : config->backend, err));
-  BKI_TRY(bki_workplace_check_target(config->model_path, config->force, &exists, err));
   BKI_TRY(bki_workplace_open(&t->place, config->model_path, err));
+  BKI_TRY(bki_workplace_check_target(t->place.model_path, config->force, &exists, err));
   BKI_TRY(bki_pool_create(&t->pool, config->threads, err));
   BKI_TRY(read_corpus(t, err));
   BKI_TRY(bki_train_describe(t, err));

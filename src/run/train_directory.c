@@ -136,6 +136,10 @@ bki_status bki_workplace_open(bki_workplace *out, const char *model_path, bki_er
   static const char *const none[] = {NULL};
   remove_files(out->partial, none);
   remove_model(out->draft);
+  if (access(out->model_path, F_OK) !=
+      0) { /* killed between taking the old model away and giving the new one its name */
+    rename(out->replaced, out->model_path);
+  }
   return BKI_OK;
 }
 

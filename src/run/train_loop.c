@@ -58,9 +58,10 @@ static void tell(loop *l, bool epoch_ended) {
 static bki_status diverge(bki_training *t, const char *what, double value, bki_error *err) {
   t->diverged = true;
   return bki_fail(err, BKI_E_DATA,
-                  "the training diverges: expected a finite %s, found %g in epoch %" PRId32 " at step %" PRIu64
+                  "the training diverges: expected a finite %s, found %s in epoch %" PRId32 " at step %" PRIu64
                   " of %zu; lower the learning rate, or limit the gradients with a clip norm",
-                  what, value, t->state.epoch + 1, t->state.step + 1, bki_sampler_steps(t->sampler));
+                  what, isnan(value) ? "not a number" : "infinity", t->state.epoch + 1, t->state.step + 1,
+                  bki_sampler_steps(t->sampler));
 }
 
 static bki_status save(loop *l, bki_error *err) {
