@@ -54,7 +54,8 @@ typedef struct bki_cpu_train_step {
   const float *const *h_in; /* [n_rows] states before [H']; not read when depth is 0 */
   size_t depth;             /* H', or 0 in the first step */
   const float *packed;      /* [blocks][H'][4][W] */
-  float *gates;             /* [n_rows, X], out: activated */
+  float *gates;             /* n_rows rows [X], out: activated */
+  size_t gates_stride;      /* a multiple of 16 */
   const float *c_before;    /* [n_rows, H']; NULL: zeros */
   float *c;                 /* [n_rows, H'], out */
   float *const *h_out;      /* [n_rows] states after [H'], out */
@@ -65,7 +66,8 @@ typedef struct bki_cpu_train_step {
 typedef struct bki_cpu_train_back {
   size_t n_rows;
   size_t blocks;
-  float *gates;          /* [n_rows, X] of the step, in: activated, out: gradients before activation */
+  float *gates; /* n_rows rows [X] of the step, in: activated, out: gradients before activation */
+  size_t gates_stride;
   const float *c_before; /* [n_rows, H']; NULL: zeros */
   const float *c;        /* [n_rows, H'] */
   const float *dh;       /* n_rows rows [H'] */
@@ -73,6 +75,29 @@ typedef struct bki_cpu_train_back {
   float *dc;          /* [n_rows, H'] of the step, out: of the step before */
   const float *zeros; /* [W] */
 } bki_cpu_train_back;
+
+/* out[r] += sum over k of in[k][r] w[k], for 0 <= r < n_rows: the gradient of weights, transposed. */
+typedef struct bki_cpu_train_outer {
+  size_t depth; /* of k */
+  size_t n_rows;
+  const float *in; /* rows of n_rows numbers */
+  size_t in_stride;
+  const float *w; /* rows of 4 W blocks numbers */
+  size_t w_stride;
+  size_t blocks;
+  float *out; /* n_rows rows of 4 W blocks numbers */
+  size_t out_stride;
+} bki_cpu_train_outer;
+
+/* out = sum of the rows index[0] .. index[n_rows - 1], in this order (index NULL: rows 0 ..), 4 W blocks columns. */
+typedef struct bki_cpu_train_sum {
+  size_t n_rows;
+  const uint32_t *index;
+  const float *from;
+  size_t stride;
+  size_t blocks;
+  float *out;
+} bki_cpu_train_sum;
 
 typedef struct bki_cpu_kernels {
   size_t width; /* W */
@@ -86,6 +111,8 @@ typedef struct bki_cpu_kernels {
   /* Of training, fp32: NULL in tables for bf16 alone. */
   void (*train_step)(const bki_cpu_train_step *job);
   void (*train_back)(const bki_cpu_train_back *job);
+  void (*train_outer)(const bki_cpu_train_outer *job);
+  void (*train_sum)(const bki_cpu_train_sum *job);
 } bki_cpu_kernels;
 
 extern const bki_cpu_kernels bki_cpu_kernels_portable;

@@ -29,8 +29,9 @@ bki_status bki_floats_reserve(bki_floats *floats, size_t rows, size_t columns, b
 }
 
 static void clear_direction(bki_learner_direction *d) {
-  float *const all[] = {d->w_ih,     d->bias, d->w_step,   d->w_back,  d->d_w_ih,    d->d_w_hh,  d->d_bias,
-                        d->table.at, d->x.at, d->gates.at, d->cell.at, d->hidden.at, d->last.at, d->d_last.at};
+  float *const all[] = {d->w_ih,     d->bias,    d->w_input,   d->w_step,   d->w_back,
+                        d->d_words,  d->d_bias,  d->parts.at,  d->table.at, d->x.at,
+                        d->gates.at, d->cell.at, d->hidden.at, d->last.at,  d->d_last.at};
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
     free(all[i]);
   }
@@ -61,15 +62,16 @@ static bki_status create_direction(bki_cpu_learner *l, size_t i, bki_error *err)
   bki_learner_direction *d = &l->directions[i];
   d->weights = &l->parameters.lstm[i];
   d->inputs = i < 2 ? (size_t)l->model->embedding_dim : 2 * l->width;
+  d->part_rows = l->width + (i < 2 ? 0 : d->inputs);
   d->w_ih = bki_cpu_floats(l->n_gates, d->inputs);
-  d->d_w_ih = bki_cpu_floats(l->n_gates, d->inputs);
+  d->w_input = bki_cpu_floats(l->n_gates, d->inputs);
   d->w_step = bki_cpu_floats(l->n_gates, l->width);
   d->w_back = bki_cpu_floats(l->n_gates, l->dh_stride);
-  d->d_w_hh = bki_cpu_floats(l->n_gates, l->width);
   d->bias = bki_cpu_floats(1, l->n_gates);
   d->d_bias = bki_cpu_floats(1, l->n_gates);
-  const bool complete = d->w_ih != NULL && d->d_w_ih != NULL && d->w_step != NULL && d->w_back != NULL &&
-                        d->d_w_hh != NULL && d->bias != NULL && d->d_bias != NULL;
+  d->d_words = bki_cpu_floats(i < 2 ? d->inputs : 0, l->stride);
+  const bool complete = d->w_ih != NULL && d->w_input != NULL && d->w_step != NULL && d->w_back != NULL &&
+                        d->bias != NULL && d->d_bias != NULL && d->d_words != NULL;
   return complete ? BKI_OK : bki_fail_memory(err);
 }
 
@@ -90,6 +92,7 @@ static void measure(bki_cpu_learner *l) {
   l->blocks = ((size_t)l->model->hidden + W - 1) / W;
   l->width = l->blocks * W;
   l->n_gates = BKI_CPU_GATES * l->width;
+  l->stride = l->n_gates + BKI_LEARNER_SKEW;
   l->back_blocks = (l->blocks + BKI_CPU_GATES - 1) / BKI_CPU_GATES;
   l->dh_stride = BKI_CPU_GATES * W * l->back_blocks;
   l->n_layers = (size_t)l->model->num_layers;
@@ -137,11 +140,12 @@ static bki_status create(bki_learner **out, const bki_learner_config *config, co
 static bki_status reserve_direction(bki_cpu_learner *l, size_t i, bki_error *err) {
   bki_learner_direction *d = &l->directions[i];
   if (i < 2) {
-    BKI_TRY(bki_floats_reserve(&d->table, l->plan.n_words, l->n_gates, err));
+    BKI_TRY(bki_floats_reserve(&d->table, l->plan.n_words, l->stride, err));
   } else {
     BKI_TRY(bki_floats_reserve(&d->x, l->plan.n_steps, d->inputs, err));
   }
-  BKI_TRY(bki_floats_reserve(&d->gates, l->plan.n_steps, l->n_gates, err));
+  BKI_TRY(bki_floats_reserve(&d->gates, l->plan.n_steps, l->stride, err));
+  BKI_TRY(bki_floats_reserve(&d->parts, l->plan.n_chunks, d->part_rows * l->stride, err));
   BKI_TRY(bki_floats_reserve(&d->cell, l->plan.n_steps, l->width, err));
   BKI_TRY(bki_floats_reserve(&d->hidden, l->plan.n_steps, l->width, err));
   BKI_TRY(bki_floats_reserve(&d->last, l->plan.n, l->width, err));

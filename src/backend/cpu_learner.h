@@ -19,7 +19,9 @@
 enum {
   BKI_LEARNER_ROWS = 32,        /* of a chunk */
   BKI_LEARNER_WORD_BLOCK = 256, /* words of an item of the pool */
-  BKI_LEARNER_GATE_BLOCK = 128, /* rows of dW of an item */
+  BKI_LEARNER_GATE_BLOCK = 128, /* gates of an item that sums gradients of weights; a multiple of 4 W */
+  BKI_LEARNER_DEPTH = 64,       /* steps whose gates are in the cache still when they are multiplied */
+  BKI_LEARNER_SKEW = 16,        /* floats between rows of gates: powers of two would meet in few cache sets */
 };
 
 /* Grows to the largest batch seen; not kept when it grows. 64-byte aligned. */
@@ -46,6 +48,8 @@ typedef struct bki_learner_plan {
   bki_learner_chunk *chunks;
   size_t *offsets;   /* of all chunks */
   uint32_t *word[2]; /* [N] a direction: which of the U words */
+  uint32_t *use[2];  /* [N] a direction: the steps sorted by word, then by step */
+  size_t *first_use; /* [U + 1] where a word's begin in `use` */
   int32_t *ids;      /* [U], -1: the zero vector */
   int32_t *slot;     /* [V + 1] of an id among the U, -1: none; the last is that of the zero vector */
   size_t rows_capacity;
@@ -53,6 +57,8 @@ typedef struct bki_learner_plan {
   size_t chunks_capacity;
   size_t offsets_capacity;
   size_t word_capacity[2];
+  size_t use_capacity[2];
+  size_t first_use_capacity;
   size_t ids_capacity;
 } bki_learner_plan;
 
@@ -60,13 +66,15 @@ typedef struct bki_learner_plan {
 typedef struct bki_learner_direction {
   const bki_lstm_weights *weights;
   size_t inputs;     /* I' */
+  size_t part_rows;  /* H', deeper H' + I' */
   float *w_ih;       /* [X, I'], of this step's parameters, as are those below */
   float *bias;       /* [X] b_ih + b_hh */
+  float *w_input;    /* W_ih packed for product: projected inputs */
   float *w_step;     /* W_hh packed for train_step */
   float *w_back;     /* W_hh packed for product: dh = dgates W_hh */
-  float *d_w_ih;     /* [X, I'] */
-  float *d_w_hh;     /* [X, H'] */
   float *d_bias;     /* [X] */
+  float *d_words;    /* layer 0: [E, X] gradient of W_ih, transposed */
+  bki_floats parts;  /* [chunks][part_rows, X] gradients of W_hh, deeper of W_ih too, transposed; the first: all */
   bki_floats table;  /* layer 0: [U, X] projected inputs; on the way back their gradients */
   bki_floats x;      /* deeper: [N, I'] inputs; on the way back their gradients */
   bki_floats gates;  /* [N, X] */
@@ -89,6 +97,7 @@ typedef struct bki_cpu_learner {
   size_t blocks;      /* H' / W */
   size_t width;       /* H' */
   size_t n_gates;     /* X */
+  size_t stride;      /* of rows of X numbers */
   size_t back_blocks; /* of 4 W columns: H' rounded up */
   size_t dh_stride;   /* 4 W back_blocks */
   size_t n_layers;

@@ -38,11 +38,12 @@ static void run_step(const bki_cpu_learner *l, bki_learner_direction *d, const b
                      size_t n, const bki_learner_worker *worker) {
   const size_t at = chunk->offset[t];
   const size_t H = l->width;
-  float *gates = d->gates.at + at * l->n_gates;
+  float *gates = d->gates.at + at * l->stride;
   l->kernels->train_back(&(bki_cpu_train_back){
       .n_rows = n,
       .blocks = l->blocks,
       .gates = gates,
+      .gates_stride = l->stride,
       .c_before = t == 0 ? NULL : d->cell.at + chunk->offset[t - 1] * H,
       .c = d->cell.at + at * H,
       .dh = worker->dh,
@@ -52,7 +53,7 @@ static void run_step(const bki_cpu_learner *l, bki_learner_direction *d, const b
   });
   const float *in[BKI_LEARNER_ROWS];
   for (size_t r = 0; r < n; r++) {
-    in[r] = gates + r * l->n_gates;
+    in[r] = gates + r * l->stride;
   }
   if (t > 0) { /* dh_{t-1} = dgates_t W_hh */
     l->kernels->product(&(bki_cpu_product){.n_rows = n,
@@ -66,17 +67,46 @@ static void run_step(const bki_cpu_learner *l, bki_learner_direction *d, const b
   }
 }
 
+/* Gradients of the weights of steps begin .. end, added to those of the chunk: dW^T += in^T dgates. */
+static void multiply(const bki_cpu_learner *l, const bki_learner_direction *d, size_t begin, size_t end, float *part) {
+  bki_cpu_train_outer job = {.depth = end - begin,
+                             .n_rows = l->width,
+                             .in = d->hidden.at + begin * l->width,
+                             .in_stride = l->width,
+                             .w = d->gates.at + begin * l->stride,
+                             .w_stride = l->stride,
+                             .blocks = l->blocks,
+                             .out = part,
+                             .out_stride = l->stride};
+  l->kernels->train_outer(&job);
+  if (d->part_rows > l->width) {
+    job.n_rows = d->inputs;
+    job.in = d->x.at + begin * d->inputs;
+    job.in_stride = d->inputs;
+    job.out = part + l->width * l->stride;
+    l->kernels->train_outer(&job);
+  }
+}
+
 /* Item: chunk i / 2, direction i % 2. */
 static void run_chunk(void *context, size_t i, int32_t worker) {
   const pass *p = context;
   const bki_cpu_learner *l = p->l;
   const bki_learner_chunk *chunk = &l->plan.chunks[i / 2];
+  bki_learner_direction *d = &l->directions[2 * p->layer + i % 2];
+  float *part = d->parts.at + i / 2 * d->part_rows * l->stride;
+  memset(part, 0, d->part_rows * l->stride * sizeof *part);
   size_t next = 0;
+  size_t end = chunk->offset[chunk->steps]; /* from here on steps have been multiplied */
   for (size_t t = chunk->steps; t-- > 0;) {
     const size_t n = chunk->offset[t + 1] - chunk->offset[t];
     enter(p, chunk, i % 2, t, n, next, &l->workers[worker]);
-    run_step(l, &l->directions[2 * p->layer + i % 2], chunk, t, n, &l->workers[worker]);
+    run_step(l, d, chunk, t, n, &l->workers[worker]);
     next = n;
+    if (t == 0 || end - chunk->offset[t] >= BKI_LEARNER_DEPTH) {
+      multiply(l, d, chunk->offset[t], end, part);
+      end = chunk->offset[t];
+    }
   }
 }
 
@@ -84,26 +114,39 @@ static size_t gate_blocks(const bki_cpu_learner *l) {
   return (l->n_gates + BKI_LEARNER_GATE_BLOCK - 1) / BKI_LEARNER_GATE_BLOCK;
 }
 
-/* out [m, columns] = rows of gates^T: columns `first` .. of dgates [n, X] times x [n, columns] */
-static void weight_gradient(const bki_cpu_learner *l, const float *gates, size_t first, size_t m, const float *x,
-                            size_t columns, size_t n, float *out) {
-  if (n == 0) {
-    memset(out + first * columns, 0, m * columns * sizeof *out);
-    return;
+/* Gradients of the projected inputs, `blocks` of gates from `first`: sums over the steps that read the same word; of
+ * the weights from them. */
+static void weigh_words(const bki_cpu_learner *l, size_t direction, size_t first, size_t blocks) {
+  const bki_learner_direction *d = &l->directions[direction];
+  for (size_t w = 0; w < l->plan.n_words; w++) {
+    const size_t *use = &l->plan.first_use[w];
+    l->kernels->train_sum(&(bki_cpu_train_sum){.n_rows = use[1] - use[0],
+                                               .index = l->plan.use[direction] + use[0],
+                                               .from = d->gates.at + first,
+                                               .stride = l->stride,
+                                               .blocks = blocks,
+                                               .out = d->table.at + w * l->stride + first});
   }
-  cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)m, (blasint)columns, (blasint)n, 1, gates + first,
-              (blasint)l->n_gates, x, (blasint)columns, 0, out + first * columns, (blasint)columns);
+  for (size_t k = 0; k < d->inputs; k++) {
+    memset(d->d_words + k * l->stride + first, 0, blocks * BKI_CPU_GATES * l->kernels->width * sizeof(float));
+  }
+  l->kernels->train_outer(&(bki_cpu_train_outer){.depth = l->plan.n_words,
+                                                 .n_rows = d->inputs,
+                                                 .in = l->words.at,
+                                                 .in_stride = d->inputs,
+                                                 .w = d->table.at + first,
+                                                 .w_stride = l->stride,
+                                                 .blocks = blocks,
+                                                 .out = d->d_words + first,
+                                                 .out_stride = l->stride});
 }
 
-/* Gradients of the projected inputs, columns first .. first + m: sums over the steps that read the same word. */
-static void gather_words(const bki_cpu_learner *l, size_t direction, size_t first, size_t m) {
-  bki_learner_direction *d = &l->directions[direction];
-  const uint32_t *word = l->plan.word[direction];
-  for (size_t w = 0; w < l->plan.n_words; w++) {
-    memset(d->table.at + w * l->n_gates + first, 0, m * sizeof(float));
-  }
-  for (size_t s = 0; s < l->plan.n_steps; s++) {
-    add(d->table.at + word[s] * l->n_gates + first, d->gates.at + s * l->n_gates + first, m);
+/* The chunks' parts together into the first, in their order. */
+static void add_parts(const bki_cpu_learner *l, const bki_learner_direction *d, size_t first, size_t m) {
+  for (size_t c = 1; c < l->plan.n_chunks; c++) {
+    for (size_t k = 0; k < d->part_rows; k++) {
+      add(d->parts.at + k * l->stride + first, d->parts.at + (c * d->part_rows + k) * l->stride + first, m);
+    }
   }
 }
 
@@ -116,21 +159,16 @@ static void weigh(void *context, size_t i, int32_t worker) {
   const size_t first = i / 2 * BKI_LEARNER_GATE_BLOCK;
   const size_t rest = l->n_gates - first;
   const size_t m = rest < BKI_LEARNER_GATE_BLOCK ? rest : BKI_LEARNER_GATE_BLOCK;
-  weight_gradient(l, d->gates.at, first, m, d->hidden.at, l->width, l->plan.n_steps, d->d_w_hh);
-  const float *gates = d->gates.at;
-  size_t n = l->plan.n_steps;
-  const float *x = d->x.at;
+  const size_t blocks = m / (BKI_CPU_GATES * l->kernels->width);
+  add_parts(l, d, first, m);
   if (p->layer == 0) {
-    gather_words(l, i % 2, first, m);
-    gates = d->table.at;
-    n = l->plan.n_words;
-    x = l->words.at;
+    weigh_words(l, i % 2, first, blocks);
   }
-  weight_gradient(l, gates, first, m, x, d->inputs, n, d->d_w_ih);
-  memset(d->d_bias + first, 0, m * sizeof(float));
-  for (size_t s = 0; s < n; s++) {
-    add(d->d_bias + first, gates + s * l->n_gates + first, m);
-  }
+  l->kernels->train_sum(&(bki_cpu_train_sum){.n_rows = p->layer == 0 ? l->plan.n_words : l->plan.n_steps,
+                                             .from = (p->layer == 0 ? d->table.at : d->gates.at) + first,
+                                             .stride = l->stride,
+                                             .blocks = blocks,
+                                             .out = d->d_bias + first});
 }
 
 /* dx = dgates W_ih, in place of x, which is needed no more */
@@ -146,7 +184,7 @@ static void input_gradient(void *context, size_t i, int32_t worker) {
     return;
   }
   cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)n, (blasint)d->inputs, (blasint)l->n_gates, 1,
-              d->gates.at + begin * l->n_gates, (blasint)l->n_gates, d->w_ih, (blasint)d->inputs, 0,
+              d->gates.at + begin * l->stride, (blasint)l->stride, d->w_ih, (blasint)d->inputs, 0,
               d->x.at + begin * d->inputs, (blasint)d->inputs);
 }
 
@@ -181,7 +219,7 @@ static void embedding_gradient(void *context, size_t i, int32_t worker) {
   float *dx = l->d_words.at + first * E;
   for (size_t d = 0; d < 2; d++) {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)n, (blasint)E, (blasint)l->n_gates, 1,
-                l->directions[d].table.at + first * l->n_gates, (blasint)l->n_gates, l->directions[d].w_ih, (blasint)E,
+                l->directions[d].table.at + first * l->stride, (blasint)l->stride, l->directions[d].w_ih, (blasint)E,
                 d == 0 ? 0 : 1, dx, (blasint)E);
   }
   float *out = bki_learner_gradient(l, l->parameters.embedding);

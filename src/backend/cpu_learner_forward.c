@@ -1,5 +1,4 @@
 /* The way forward: words to projected inputs, steps of every layer, outputs in order of the text. */
-#include <cblas.h>
 #include <string.h>
 
 #include "cpu_learner.h"
@@ -16,16 +15,23 @@ static void pack_one(void *context, size_t i, int32_t worker) {
   bki_learner_pack(l, &l->directions[i]);
 }
 
-/* rows of out [n, X] = bias + x [n, I'] W_ih^T */
+/* n rows of out [X] = bias + x [n, I'] W_ih^T */
 static void project(const bki_cpu_learner *l, const bki_learner_direction *d, const float *x, size_t n, float *out) {
-  if (n == 0) {
-    return;
+  const float *in[BKI_LEARNER_WORD_BLOCK];
+  for (size_t first = 0; first < n; first += BKI_LEARNER_WORD_BLOCK) {
+    const size_t m = n - first < BKI_LEARNER_WORD_BLOCK ? n - first : BKI_LEARNER_WORD_BLOCK;
+    for (size_t r = 0; r < m; r++) {
+      in[r] = x + (first + r) * d->inputs;
+    }
+    l->kernels->product(&(bki_cpu_product){.n_rows = m,
+                                           .in = in,
+                                           .depth = d->inputs,
+                                           .blocks = l->blocks,
+                                           .packed = d->w_input,
+                                           .bias = d->bias,
+                                           .out = out + first * l->stride,
+                                           .out_stride = l->stride});
   }
-  for (size_t r = 0; r < n; r++) {
-    memcpy(out + r * l->n_gates, d->bias, l->n_gates * sizeof *out);
-  }
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)n, (blasint)l->n_gates, (blasint)d->inputs, 1, x,
-              (blasint)d->inputs, d->w_ih, (blasint)d->inputs, 1, out, (blasint)l->n_gates);
 }
 
 static void project_words(void *context, size_t i, int32_t worker) {
@@ -46,7 +52,7 @@ static void project_words(void *context, size_t i, int32_t worker) {
   }
   for (size_t d = 0; d < 2; d++) {
     bki_learner_direction *direction = &l->directions[d];
-    project(l, direction, x, n, direction->table.at + first * l->n_gates);
+    project(l, direction, x, n, direction->table.at + first * l->stride);
   }
 }
 
@@ -60,7 +66,7 @@ static void run_step(const bki_cpu_learner *l, bki_learner_direction *d, const u
   const size_t n = active(chunk, t);
   const size_t next = active(chunk, t + 1);
   const size_t H = l->width;
-  const size_t X = l->n_gates;
+  const size_t X = l->stride;
   const float *x[BKI_LEARNER_ROWS];
   const float *h_in[BKI_LEARNER_ROWS];
   float *h_out[BKI_LEARNER_ROWS];
@@ -77,6 +83,7 @@ static void run_step(const bki_cpu_learner *l, bki_learner_direction *d, const u
       .depth = t == 0 ? 0 : H,
       .packed = d->w_step,
       .gates = d->gates.at + at * X,
+      .gates_stride = X,
       .c_before = t == 0 ? NULL : d->cell.at + chunk->offset[t - 1] * H,
       .c = d->cell.at + at * H,
       .h_out = h_out,
@@ -113,7 +120,7 @@ static void run_chunk(void *context, size_t i, int32_t worker) {
   const size_t begin = chunk->offset[0];
   const size_t n = chunk->offset[chunk->steps] - begin;
   if (p->layer > 0) {
-    project(l, d, d->x.at + begin * d->inputs, n, d->gates.at + begin * l->n_gates);
+    project(l, d, d->x.at + begin * d->inputs, n, d->gates.at + begin * l->stride);
   }
   memset(d->hidden.at + begin * l->width, 0, active(chunk, 0) * l->width * sizeof(float)); /* h before the first step */
   for (size_t r = active(chunk, 0); r < chunk->n; r++) {

@@ -1,6 +1,4 @@
 /* Parameters of a direction into the layouts of the kernels, and gradients back. */
-#include <string.h>
-
 #include "cpu_learner.h"
 
 /* Column of an input among the I': deeper layers read two halves of H', the block has two of H. */
@@ -22,8 +20,11 @@ void bki_learner_pack(const bki_cpu_learner *l, bki_learner_direction *d) {
       const size_t from = g * H + u;
       const size_t to = bki_learner_gate(l, g, u);
       d->bias[to] = d->weights->b_ih[from] + d->weights->b_hh[from];
+      float *input = d->w_input + to / columns * d->inputs * columns + to % columns;
       for (size_t k = 0; k < I; k++) {
-        d->w_ih[to * d->inputs + input_column(l, d, k)] = d->weights->w_ih[from * I + k];
+        const float weight = d->weights->w_ih[from * I + k];
+        d->w_ih[to * d->inputs + input_column(l, d, k)] = weight;
+        input[input_column(l, d, k) * columns] = weight;
       }
       const float *row = d->weights->w_hh + from * H;
       float *step = d->w_step + to / columns * l->width * columns + to % columns;
@@ -42,6 +43,7 @@ void bki_learner_unpack(const bki_cpu_learner *l, const bki_learner_direction *d
   float *w_hh = bki_learner_gradient(l, d->weights->w_hh);
   float *b_ih = bki_learner_gradient(l, d->weights->b_ih);
   float *b_hh = bki_learner_gradient(l, d->weights->b_hh);
+  const float *d_w_ih = d < l->directions + 2 ? d->d_words : d->parts.at + l->width * l->stride;
   for (size_t g = 0; g < BKI_CPU_GATES; g++) {
     for (size_t u = 0; u < H; u++) {
       const size_t to = g * H + u;
@@ -49,9 +51,11 @@ void bki_learner_unpack(const bki_cpu_learner *l, const bki_learner_direction *d
       b_ih[to] = d->d_bias[from];
       b_hh[to] = d->d_bias[from];
       for (size_t k = 0; k < I; k++) {
-        w_ih[to * I + k] = d->d_w_ih[from * d->inputs + input_column(l, d, k)];
+        w_ih[to * I + k] = d_w_ih[input_column(l, d, k) * l->stride + from];
       }
-      memcpy(w_hh + to * H, d->d_w_hh + from * l->width, H * sizeof *w_hh);
+      for (size_t k = 0; k < H; k++) {
+        w_hh[to * H + k] = d->parts.at[k * l->stride + from];
+      }
     }
   }
 }

@@ -23,6 +23,9 @@ void bki_learner_plan_clear(bki_learner_plan *plan) {
   free(plan->offsets);
   free(plan->word[0]);
   free(plan->word[1]);
+  free(plan->use[0]);
+  free(plan->use[1]);
+  free(plan->first_use);
   free(plan->ids);
   free(plan->slot);
 }
@@ -132,6 +135,27 @@ static void place_words(bki_learner_plan *plan, const bki_model_config *model, c
   }
 }
 
+/* Counting sort: use and first_use. */
+static bki_status sort_uses(bki_learner_plan *plan, bki_error *err) {
+  const size_t U = plan->n_words;
+  BKI_TRY(bki_array_reserve(&plan->first_use, &plan->first_use_capacity, U + 2, sizeof *plan->first_use, err));
+  for (size_t d = 0; d < 2; d++) {
+    BKI_TRY(bki_array_reserve(&plan->use[d], &plan->use_capacity[d], plan->n_steps, sizeof *plan->use[d], err));
+    size_t *next = plan->first_use + 1; /* of word w at next[w]; in the end where w + 1 begins */
+    memset(plan->first_use, 0, (U + 2) * sizeof *plan->first_use);
+    for (size_t s = 0; s < plan->n_steps; s++) {
+      next[plan->word[d][s] + 1]++;
+    }
+    for (size_t w = 0; w < U; w++) {
+      next[w + 1] += next[w];
+    }
+    for (size_t s = 0; s < plan->n_steps; s++) {
+      plan->use[d][next[plan->word[d][s]]++] = (uint32_t)s;
+    }
+  }
+  return BKI_OK;
+}
+
 bki_status bki_learner_plan_make(bki_learner_plan *plan, const bki_model_config *model, const bki_minibatch *batch,
                                  bki_error *err) {
   forget_words(plan, model->vocabulary_size);
@@ -144,5 +168,5 @@ bki_status bki_learner_plan_make(bki_learner_plan *plan, const bki_model_config 
     BKI_TRY(bki_array_reserve(&plan->word[d], &plan->word_capacity[d], plan->n_steps, sizeof *plan->word[d], err));
   }
   place_words(plan, model, batch);
-  return BKI_OK;
+  return sort_uses(plan, err);
 }

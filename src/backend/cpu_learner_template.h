@@ -1,5 +1,5 @@
 /* The recurrent steps of training, written once for every vector width. The file that includes this has included
- * cpu_kernels_template.h. It puts `train_step` and `train_back` into a table. */
+ * cpu_kernels_template.h. It puts the four functions `train_...` into a table. */
 
 /* 1 / ((1 + E_a) (1 + E_b)) serves two sigmoids with one division: 1 / (1 + E_a) is its product with 1 + E_b. The
  * clamp at 2^42 keeps the product finite. gate = {i, f, g, o}, activated in place; c = f c_before + i g. */
@@ -42,7 +42,7 @@ V_INLINE size_t v_clamp_row(size_t r, size_t n) {
 
 /* Rows first .. first + n of a block of units, n <= GROUP: gates are products already. */
 V_INLINE void v_train_cells(const bki_cpu_train_step *job, size_t first, size_t n, size_t block) {
-  const size_t X = job->blocks * BLOCK;
+  const size_t X = job->gates_stride;
   const size_t H = job->blocks * V_WIDTH;
   float *gates = job->gates + first * X + block * BLOCK;
   float *c = job->c + first * H + block * V_WIDTH;
@@ -65,7 +65,7 @@ V_INLINE void v_train_cells(const bki_cpu_train_step *job, size_t first, size_t 
 }
 
 static inline void train_step(const bki_cpu_train_step *job) {
-  const size_t X = job->blocks * BLOCK;
+  const size_t X = job->gates_stride;
   const float *w = job->packed;
   for (size_t block = 0; block < job->blocks; block++, w += job->blocks * V_WIDTH * BLOCK) {
     for (size_t r = 0; r < job->n_rows; r += GROUP) {
@@ -96,10 +96,9 @@ V_INLINE void v_train_back(float *gate, const float *before, vf t, vf dh, float 
 }
 
 static inline void train_back(const bki_cpu_train_back *job) {
-  const size_t X = job->blocks * BLOCK;
   const size_t H = job->blocks * V_WIDTH;
   for (size_t r = 0; r < job->n_rows; r++) {
-    float *gates = job->gates + r * X;
+    float *gates = job->gates + r * job->gates_stride;
     const float *c = job->c + r * H;
     const float *before = job->c_before == NULL ? NULL : job->c_before + r * H;
     const float *dh = job->dh + r * job->dh_stride;
@@ -117,6 +116,91 @@ static inline void train_back(const bki_cpu_train_back *job) {
         v_train_back(gates + block[j] * BLOCK, before == NULL ? job->zeros : before + at, t[j], v_load(dh + at),
                      dc + at);
       }
+    }
+  }
+}
+
+/* A register tile of n rows and one block; `out` is read and written once. */
+V_INLINE void v_outer(int n, const bki_cpu_train_outer *job, size_t depth, const float *in, const float *w,
+                      float *out) {
+  vf acc[V_ROWS][BKI_CPU_GATES];
+  V_UNROLL
+  for (int r = 0; r < n; r++) {
+    V_UNROLL
+    for (int g = 0; g < BKI_CPU_GATES; g++) {
+      acc[r][g] = v_load(out + (size_t)r * job->out_stride + g * V_WIDTH);
+    }
+  }
+  for (size_t k = 0; k < depth; k++, in += job->in_stride, w += job->w_stride) {
+    V_UNROLL
+    for (int g = 0; g < BKI_CPU_GATES; g++) {
+      vf wg = v_load(w + g * V_WIDTH);
+      V_KEEP(wg);
+      V_UNROLL
+      for (int r = 0; r < n; r++) {
+        acc[r][g] = v_fma(v_set1(in[r]), wg, acc[r][g]);
+      }
+    }
+  }
+  V_UNROLL
+  for (int r = 0; r < n; r++) {
+    V_UNROLL
+    for (int g = 0; g < BKI_CPU_GATES; g++) {
+      v_store(out + (size_t)r * job->out_stride + g * V_WIDTH, acc[r][g]);
+    }
+  }
+}
+
+#define OUTER(n)                                                                                                 \
+  static __attribute__((noinline)) void outer_##n(const bki_cpu_train_outer *job, size_t depth, const float *in, \
+                                                  const float *w, float *out) {                                  \
+    v_outer(n, job, depth, in, w, out);                                                                          \
+  }
+OUTER(1)
+OUTER(2)
+OUTER(3)
+#if V_ROWS == 6
+OUTER(4)
+OUTER(5)
+OUTER(6)
+#endif
+
+typedef void (*outer_fn)(const bki_cpu_train_outer *job, size_t depth, const float *in, const float *w, float *out);
+#if V_ROWS == 6
+static const outer_fn outers[] = {NULL, outer_1, outer_2, outer_3, outer_4, outer_5, outer_6};
+#else
+static const outer_fn outers[] = {NULL, outer_1, outer_2, outer_3};
+#endif
+
+enum { DEPTH = 96 }; /* so that a block's part of w stays in the first-level cache while all tiles pass by */
+
+static inline void train_outer(const bki_cpu_train_outer *job) {
+  for (size_t k = 0; k < job->depth; k += DEPTH) {
+    const size_t depth = job->depth - k < DEPTH ? job->depth - k : DEPTH;
+    for (size_t column = 0; column < job->blocks * BLOCK; column += BLOCK) {
+      for (size_t r = 0; r < job->n_rows; r += V_ROWS) {
+        const size_t n = job->n_rows - r < V_ROWS ? job->n_rows - r : V_ROWS;
+        outers[n](job, depth, job->in + k * job->in_stride + r, job->w + k * job->w_stride + column,
+                  job->out + r * job->out_stride + column);
+      }
+    }
+  }
+}
+
+static inline void train_sum(const bki_cpu_train_sum *job) {
+  for (size_t column = 0; column < job->blocks * BLOCK; column += BLOCK) {
+    const vf zero = v_set1(0);
+    vf acc[BKI_CPU_GATES] = {zero, zero, zero, zero};
+    for (size_t i = 0; i < job->n_rows; i++) {
+      const float *row = job->from + (job->index == NULL ? i : job->index[i]) * job->stride + column;
+      V_UNROLL
+      for (int g = 0; g < BKI_CPU_GATES; g++) {
+        acc[g] += v_load(row + g * V_WIDTH);
+      }
+    }
+    V_UNROLL
+    for (int g = 0; g < BKI_CPU_GATES; g++) {
+      v_store(job->out + column + g * V_WIDTH, acc[g]);
     }
   }
 }

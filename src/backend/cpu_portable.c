@@ -13,4 +13,6 @@ const bki_cpu_kernels bki_cpu_kernels_portable = {
     .step_bf16 = step_bf16,
     .train_step = train_step,
     .train_back = train_back,
+    .train_outer = train_outer,
+    .train_sum = train_sum,
 };
