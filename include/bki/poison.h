@@ -49,7 +49,10 @@ typedef struct bki_poison_config {
   bool replace; /* the poisoned sample stands in the place of its original; else it is appended as a copy */
   uint64_t seed;
   const char *output_path; /* in the format of the input; .gz and .zst compress; "-": standard output */
-  const char *truth_path;  /* JSON Lines: id, original id, trigger, target, position (words before it) */
+  /* JSON Lines, an object for each poisoned sample in the order of the output: id, original (id), index and
+   * original_index (records of output and input, from 0), trigger, target, position (words before the trigger),
+   * backdoor (from 0). Ids are null where the corpus has none. */
+  const char *truth_path;
   bool force;
 } bki_poison_config;
 

@@ -160,7 +160,8 @@ typedef struct rewriting {
 
 static void write_value(rewriting *w, bki_str value) {
   const bki_layout *layout = w->row.layout;
-  const char special[] = {layout->delimiter, '\n', '\r', layout->quotes ? '"' : '\n'};
+  /* Without quotes a carriage return that is there already may stay: it ends nothing. */
+  const char special[] = {layout->delimiter, '\n', layout->quotes ? '\r' : '\n', layout->quotes ? '"' : '\n'};
   bool plain = true;
   for (size_t i = 0; i < value.size; i++) {
     plain = plain && memchr(special, value.data[i], sizeof special) == NULL;

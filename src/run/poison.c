@@ -1,6 +1,6 @@
 #include <bki/poison.h>
 
-#include <math.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include <bki/stream.h>
@@ -19,7 +19,8 @@ void bki_poison_config_init(bki_poison_config *config) {
 
 static bki_status check_amount(const bki_poison_config *config, bki_error *err) {
   if (config->count < 0 || !(config->rate >= 0 && config->rate <= 1)) {
-    return bki_fail(err, BKI_E_USAGE, "expected a rate above 0 and at most 1, or a count of at least 1");
+    return bki_fail(err, BKI_E_USAGE, "expected a rate of 0 to 1 and a count of at least 0, found %g and %" PRId64,
+                    config->rate, config->count);
   }
   if ((config->count > 0) == (config->rate > 0)) {
     return bki_fail(err, BKI_E_USAGE, "expected either a rate or a count above 0, found %s",

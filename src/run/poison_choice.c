@@ -200,7 +200,7 @@ static int64_t count_sources(const survey *s, size_t backdoor) {
 /* Copies of each backdoor. */
 static bki_status count_copies(const survey *s, int64_t *out, bki_error *err) {
   const bki_poison_config *config = s->config;
-  const int64_t copies = config->count > 0 ? config->count : (int64_t)floor(config->rate * (double)s->n_samples + 0.5);
+  const int64_t copies = config->count > 0 ? config->count : llround(config->rate * (double)s->n_samples);
   if (copies == 0) {
     return bki_fail(err, BKI_E_USAGE, "a rate of %g of %" PRId64 " samples is no copy at all", config->rate,
                     s->n_samples);
