@@ -56,8 +56,11 @@ static void head_backward(bki_ref_tape *tape, const bki_ref_numbers *p, const bk
 static void read_out_backward(bki_ref_tape *tape, const double *y, int32_t n) {
   const bki_model_config *m = tape->model;
   const size_t units = 2 * (size_t)m->hidden;
+  if (n == 0) {
+    return; /* no output, and no memory for one where no text has a word */
+  }
   memset(tape->dy, 0, (size_t)n * units * sizeof *tape->dy);
-  for (size_t k = 0; k < units && n > 0; k++) {
+  for (size_t k = 0; k < units; k++) {
     if (m->readout == BKI_READOUT_MEAN) {
       for (size_t t = 0; t < (size_t)n; t++) {
         tape->dy[t * units + k] = tape->dr[k] / n;
