@@ -93,7 +93,7 @@ static bki_status take_step(loop *l, bki_error *err) {
   bki_minibatch batch;
   bki_batch_loss loss;
   double norm;
-  bki_sampler_get(t->sampler, (uint64_t)s->epoch, s->step, &batch);
+  BKI_TRY(bki_sampler_get(t->sampler, (uint64_t)s->epoch, s->step, &batch, err));
   BKI_TRY(t->ops->gradients(t->learner, &batch, &loss, err));
   if (!isfinite(loss.loss_sum)) {
     return diverge(t, "loss", loss.loss_sum, err);
@@ -118,7 +118,8 @@ static bki_status validate(loop *l, bki_epoch *out, bki_error *err) {
   for (size_t step = 0; step < bki_sampler_steps(t->validation); step++) {
     bki_minibatch batch;
     bki_batch_loss loss;
-    bki_sampler_get(t->validation, 0, step, &batch); /* any order will do, and this one has equal lengths together */
+    /* Any order will do, and this one has equal lengths together. */
+    BKI_TRY(bki_sampler_get(t->validation, 0, step, &batch, err));
     BKI_TRY(t->ops->evaluate(t->learner, &batch, &loss, err));
     loss_sum += loss.loss_sum;
     n_correct += loss.n_correct;

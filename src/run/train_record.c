@@ -203,7 +203,7 @@ char *bki_train_format_record(const bki_training *t) {
                 config->embeddings_path == NULL ? json_null() : name_json(config->embeddings_path),
                 "words_with_vectors", t->n_vectors < 0 ? 0 : t->n_vectors, "samples", (json_int_t)summary.n_samples,
                 "validation_samples", (json_int_t)summary.n_validation, "skipped", (json_int_t)summary.n_skipped,
-                "epochs", epochs_json(t), "best_epoch", summary.best_epoch, "settings", t->settings);
+                "epochs", epochs_json(t), "best_epoch", summary.best_epoch + 1, "settings", t->settings);
   char *text = record == NULL ? NULL : json_dumps(record, JSON_COMPACT);
   json_decref(record);
   return text;
@@ -238,12 +238,12 @@ bool bki_train_summary_of_record(json_t *record, bki_train_summary *out) {
   }
   const size_t n = json_array_size(epochs);
   const json_t *last = n == 0 ? NULL : json_array_get(epochs, n - 1);
-  const json_t *chosen = best < 0 ? NULL : json_array_get(epochs, (size_t)best);
+  const json_t *chosen = best < 1 ? NULL : json_array_get(epochs, (size_t)best - 1); /* counted from 1 */
   *out = (bki_train_summary){.n_samples = samples,
                              .n_validation = validation,
                              .n_skipped = skipped,
                              .epochs = (int32_t)n,
-                             .best_epoch = best,
+                             .best_epoch = best - 1,
                              .loss = real_of(last, "loss"),
                              .accuracy = real_of(last, "accuracy"),
                              .validation_loss = real_of(chosen, "validation_loss"),

@@ -28,7 +28,8 @@ void bki_sampler_destroy(bki_sampler *sampler); /* NULL is allowed */
 
 /* Steps of an epoch. */
 size_t bki_sampler_steps(const bki_sampler *sampler);
-/* The batch of a step of an epoch, 0-based; borrowed until the next call. Its `step` is that of the whole training. */
-void bki_sampler_get(bki_sampler *sampler, uint64_t epoch, size_t step, bki_minibatch *out);
+/* The batch of a step of an epoch, 0-based; borrowed until the next call. Its `step` is that of the whole training.
+ * Errors: BKI_E_IO. */
+bki_status bki_sampler_get(bki_sampler *sampler, uint64_t epoch, size_t step, bki_minibatch *out, bki_error *err);
 
 #endif

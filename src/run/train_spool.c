@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define XXH_INLINE_ALL
@@ -17,20 +16,13 @@
 
 enum { BUFFER_BYTES = 1 << 18 };
 
-/* A file that is written once and then mapped. */
+/* A file that is written once and then read here and there. */
 typedef struct part {
   int fd;
   char *buffer; /* [BUFFER_BYTES] */
   size_t used;
   size_t size; /* bytes given so far */
-  void *map;   /* [size] */
 } part;
-
-typedef struct entry {
-  uint64_t first; /* of its ids */
-  int32_t length;
-  int32_t label;
-} entry;
 
 enum { IDS, ENTRIES, N_PARTS };
 
@@ -95,9 +87,6 @@ void bki_spool_destroy(bki_spool *spool) {
   }
   for (int i = 0; i < N_PARTS; i++) {
     part *p = &spool->parts[i];
-    if (p->map != NULL) {
-      munmap(p->map, p->size);
-    }
     if (p->fd >= 0) {
       close(p->fd);
     }
@@ -139,7 +128,7 @@ static bki_status append(const bki_spool *spool, part *p, const void *data, size
 }
 
 bki_status bki_spool_add(bki_spool *spool, const int32_t *ids, int32_t length, int32_t label, bki_error *err) {
-  const entry added = {.first = spool->parts[IDS].size / sizeof *ids, .length = length, .label = label};
+  const bki_spool_entry added = {.first = spool->parts[IDS].size / sizeof *ids, .length = length, .label = label};
   BKI_TRY(append(spool, &spool->parts[IDS], ids, (size_t)length * sizeof *ids, err));
   return append(spool, &spool->parts[ENTRIES], &added, sizeof added, err);
 }
@@ -153,13 +142,6 @@ bki_status bki_spool_finish(bki_spool *spool, bki_error *err) {
     BKI_TRY(flush(spool, p, err));
     free(p->buffer);
     p->buffer = NULL;
-    if (p->size > 0) {
-      void *map = mmap(NULL, p->size, PROT_READ, MAP_SHARED, p->fd, 0);
-      if (map == MAP_FAILED) {
-        return bki_fail_errno(err, spool->directory, "map a file in it");
-      }
-      p->map = map;
-    }
   }
   return BKI_OK;
 }
@@ -169,16 +151,30 @@ const char *bki_spool_fingerprint(const bki_spool *spool) {
 }
 
 size_t bki_spool_count(const bki_spool *spool) {
-  return spool->parts[ENTRIES].size / sizeof(entry);
+  return spool->parts[ENTRIES].size / sizeof(bki_spool_entry);
 }
 
-bki_sequence bki_spool_get(const bki_spool *spool, size_t i, int32_t *label) {
-  assert(i < bki_spool_count(spool));
-  const entry *found = (const entry *)spool->parts[ENTRIES].map + i;
-  if (label != NULL) {
-    *label = found->label;
+/* Exactly `size` bytes from `offset` on. */
+static bki_status read_at(const bki_spool *spool, const part *p, void *out, size_t size, size_t offset,
+                          bki_error *err) {
+  for (size_t done = 0; done < size;) {
+    const ssize_t n = pread(p->fd, (char *)out + done, size - done, (off_t)(offset + done));
+    if (n == 0) {
+      errno = EIO;
+    }
+    if (n == 0 || (n < 0 && errno != EINTR)) {
+      return bki_fail_errno(err, spool->directory, "read the samples from a file in it");
+    }
+    done += n < 0 ? 0 : (size_t)n;
   }
-  static const int32_t none = 0;
-  const int32_t *ids = found->length == 0 ? &none : (const int32_t *)spool->parts[IDS].map + found->first;
-  return (bki_sequence){.ids = ids, .length = found->length};
+  return BKI_OK;
+}
+
+bki_status bki_spool_find(const bki_spool *spool, size_t i, bki_spool_entry *out, bki_error *err) {
+  assert(i < bki_spool_count(spool));
+  return read_at(spool, &spool->parts[ENTRIES], out, sizeof *out, i * sizeof *out, err);
+}
+
+bki_status bki_spool_read(const bki_spool *spool, const bki_spool_entry *entry, int32_t *ids, bki_error *err) {
+  return read_at(spool, &spool->parts[IDS], ids, (size_t)entry->length * sizeof *ids, entry->first * sizeof *ids, err);
 }

@@ -1,5 +1,5 @@
-/* The samples of a training as ids, in a file without a name that goes with the process: read through a map, so that
- * they take memory only as long as nobody else needs it. */
+/* The samples of a training as ids, in a file without a name that goes with the process: memory is for the batch that
+ * is read, not for the corpus. */
 #ifndef BKI_RUN_TRAIN_SPOOL_H
 #define BKI_RUN_TRAIN_SPOOL_H
 
@@ -7,9 +7,14 @@
 #include <stdint.h>
 
 #include <bki/error.h>
-#include <bki/scorer.h>
 
 typedef struct bki_spool bki_spool;
+
+typedef struct bki_spool_entry {
+  uint64_t first; /* of its ids */
+  int32_t length;
+  int32_t label;
+} bki_spool_entry;
 
 /* Makes the file in `directory`, which also names it in errors. Errors: BKI_E_IO. */
 bki_status bki_spool_create(bki_spool **out, const char *directory, bki_error *err);
@@ -23,7 +28,9 @@ bki_status bki_spool_finish(bki_spool *spool, bki_error *err);
 /* XXH3-128 over all ids, lengths and labels, 32 hexadecimal digits. */
 const char *bki_spool_fingerprint(const bki_spool *spool);
 size_t bki_spool_count(const bki_spool *spool);
-/* Sample i, borrowed; `label` may be NULL. */
-bki_sequence bki_spool_get(const bki_spool *spool, size_t i, int32_t *label);
+/* Where sample i stands; i < count. Errors: BKI_E_IO. */
+bki_status bki_spool_find(const bki_spool *spool, size_t i, bki_spool_entry *out, bki_error *err);
+/* Its ids: ids[length]. Errors: BKI_E_IO. */
+bki_status bki_spool_read(const bki_spool *spool, const bki_spool_entry *entry, int32_t *ids, bki_error *err);
 
 #endif

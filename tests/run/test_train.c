@@ -221,6 +221,7 @@ Test(train, leaves_a_done_training_as_it_is) {
   cr_assert_eq(t.seen.n_epochs, 0);
   cr_assert(t.summary.n_samples == first.n_samples && t.summary.epochs == first.epochs);
   cr_assert_float_eq(t.summary.loss, first.loss, 1e-8 * first.loss);
+  cr_assert_eq(t.summary.best_epoch, first.best_epoch);
   cr_assert(isnan(t.summary.validation_loss));
 }
 
