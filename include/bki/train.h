@@ -47,7 +47,8 @@ typedef struct bki_train_config {
    * classes are the labels in byte order. */
   bki_model_config model;
   int32_t max_vocabulary;      /* most frequent words that get a row each, beside pad and oov; 0: all; default 10000 */
-  const char *embeddings_path; /* GloVe text; words that it lacks are zeros. NULL: random */
+  /* GloVe text, or a model directory whose embedding is taken; words that it lacks are zeros. NULL: random */
+  const char *embeddings_path;
   bki_embedding_mode embedding_mode;
   bki_convention convention; /* of the initial weights */
   bki_optimizer_config optimizer;

@@ -55,7 +55,7 @@ static void add_text_options(cli_command_line *line, cli_train_options *o) {
        .kind = CLI_TEXT,
        .target = &c->embeddings_path,
        .value = "FILE",
-       .help = "word vectors in GloVe's format (default: random ones, tuned)"},
+       .help = "word vectors in GloVe's format, or a model to take them from (default: random, tuned)"},
       {.name = "embedding",
        .kind = CLI_CHOICE,
        .target = &c->embedding_mode,

@@ -4,8 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <bki/embeddings.h>
-
 #include "array.h"
 #include "fail.h"
 #include "log.h"
@@ -89,19 +87,12 @@ static bki_status check_config(const bki_train_config *c, bki_error *err) {
   return BKI_OK;
 }
 
-static bki_status load_vectors(bki_training *t, bki_embeddings **out, bki_error *err) {
-  const bki_train_config *config = t->config;
-  return config->embeddings_path == NULL ? BKI_OK
-                                         : bki_embeddings_load(out, config->embeddings_path, t->survey.vocabulary,
-                                                               config->model.embedding_dim, err);
-}
-
-/* The model with its initial weights. */
-static bki_status create_model(bki_training *t, const bki_embeddings *vectors, bki_error *err) {
+/* The model with its initial weights; vectors NULL: random ones. */
+static bki_status create_model(bki_training *t, const bki_vectors *vectors, bki_error *err) {
   const bki_train_config *c = t->config;
   bki_model_config m = c->model;
   m.vocabulary_size = bki_vocabulary_size(t->survey.vocabulary);
-  m.embedding_dim = vectors != NULL ? bki_embeddings_dimension(vectors) : m.embedding_dim > 0 ? m.embedding_dim : 100;
+  m.embedding_dim = vectors != NULL ? bki_vectors_dimension(vectors) : m.embedding_dim > 0 ? m.embedding_dim : 100;
   m.classes = t->survey.classes;
   m.n_classes = t->survey.n_classes;
   BKI_TRY(bki_model_create(&t->model, &m, &t->parameters, err));
@@ -124,13 +115,14 @@ static bki_status create_model(bki_training *t, const bki_embeddings *vectors, b
 
 static bki_status read_corpus(bki_training *t, bki_error *err) {
   const bki_train_config *config = t->config;
-  bki_embeddings *vectors = NULL;
+  bki_vectors vectors = {0};
+  const char *path = config->embeddings_path;
   BKI_TRY(bki_survey_run(&t->survey, config, t->pool, err));
-  bki_status status = load_vectors(t, &vectors, err);
-  if (status == BKI_OK) {
-    status = create_model(t, vectors, err);
+  if (path != NULL) {
+    BKI_TRY(bki_vectors_open(&vectors, path, t->survey.vocabulary, config->model.embedding_dim, err));
   }
-  bki_embeddings_destroy(vectors);
+  bki_status status = create_model(t, path != NULL ? &vectors : NULL, err);
+  bki_vectors_close(&vectors);
   if (status == BKI_OK) {
     status = bki_samples_read(&t->samples, config, &t->survey, t->model, t->place.partial, t->pool, err);
   }

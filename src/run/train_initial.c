@@ -145,11 +145,11 @@ void bki_initial_embedding(const bki_parameters *parameters, const bki_model_con
 }
 
 int32_t bki_initial_vectors(const bki_parameters *parameters, const bki_vocabulary *vocabulary,
-                            const bki_embeddings *vectors) {
-  const size_t dim = (size_t)bki_embeddings_dimension(vectors);
+                            const bki_vectors *vectors) {
+  const size_t dim = (size_t)bki_vectors_dimension(vectors);
   int32_t found = 0;
   for (int32_t id = 2; id < bki_vocabulary_size(vocabulary); id++) {
-    const float *vector = bki_embeddings_find(vectors, bki_vocabulary_word(vocabulary, id));
+    const float *vector = bki_vectors_find(vectors, bki_vocabulary_word(vocabulary, id));
     if (vector != NULL) {
       memcpy(parameters->embedding + (size_t)id * dim, vector, dim * sizeof *vector);
       found++;

@@ -4,12 +4,12 @@
 
 #include <stdint.h>
 
-#include <bki/embeddings.h>
 #include <bki/error.h>
 #include <bki/model.h>
 #include <bki/optimizer.h>
 
 #include "parameters.h"
+#include "train_vectors.h"
 
 /* Draws all parameters but the embedding from the seed, each tensor from a stream of its own. */
 bki_status bki_initial_weights(const bki_parameters *parameters, const bki_model_config *config,
@@ -18,6 +18,6 @@ void bki_initial_embedding(const bki_parameters *parameters, const bki_model_con
                            uint64_t seed);
 /* Copies the vectors of the words; rows without one stay zeros. Returns how many words have one. */
 int32_t bki_initial_vectors(const bki_parameters *parameters, const bki_vocabulary *vocabulary,
-                            const bki_embeddings *vectors);
+                            const bki_vectors *vectors);
 
 #endif

@@ -250,6 +250,32 @@ Test(train, keeps_frozen_vectors_and_changes_tuned_ones) {
   }
 }
 
+Test(train, takes_vectors_from_another_model_and_refuses_those_of_another_size) {
+  training first;
+  training second;
+  training_init(&first, "first");
+  first.config.epochs = 1;
+  training_run(&first);
+  training_init(&second, "second");
+  second.config.embeddings_path = first.config.model_path;
+  second.config.epochs = 1;
+  training_run(&second);
+  cr_assert_eq(second.seen.n_warnings, 0);
+  bki_strbuf a = weights_of(&first);
+  bki_strbuf b = weights_of(&second);
+  const size_t header = (size_t)(uint8_t)a.data[0] | (size_t)(uint8_t)a.data[1] << 8;
+  const size_t n_special = 2; /* pad and oov have no vectors: zeros */
+  const size_t row = 6 * sizeof(float);
+  cr_assert_arr_eq(a.data + 8 + header + n_special * row, b.data + 8 + header + n_special * row, 8 * row);
+  cr_assert(a.size != b.size || memcmp(a.data, b.data, a.size) != 0);
+  bki_strbuf_clear(&a);
+  bki_strbuf_clear(&b);
+  second.config.model_path = scratch_path("third");
+  second.config.model.embedding_dim = 5;
+  cr_assert_eq(bki_train_run(&second.config, NULL, &second.err), BKI_E_DATA);
+  cr_assert_str_eq(second.err.message, "expected a model with vectors of 5 numbers, found 6");
+}
+
 Test(train, warns_when_no_word_has_a_vector) {
   const char *vectors = scratch_path("vectors.txt");
   scratch_write(vectors, "elsewhere 1 1 1 1 1 1\n", 22);
