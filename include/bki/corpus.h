@@ -94,10 +94,10 @@ BKI_API bki_status bki_corpus_parse(const bki_corpus *corpus, const bki_raw_reco
                                     bki_fields *out, bki_error *err);
 
 /* The same record with other fields, ready to be written: those of `changes` whose data is not NULL replace what the
- * record has, everything else stays (a JSON object keeps its keys and their order, though numbers and escapes may be
- * spelled differently; an integer label stays an integer where the new one is one). The line ends as it did. On success
- * the bytes live in the arena. Errors: as bki_corpus_parse; BKI_E_DATA: a value that the format cannot hold (a tab or
- * line end in a TSV without quotes), a field that the corpus does not have. */
+ * record has, everything else stays. A JSON object keeps its keys and their order, and a key that it lacks comes last,
+ * though numbers and escapes may be spelled differently; an integer stays an integer where the new value is one. The
+ * line ends as it did. On success the bytes live in the arena. Errors: as bki_corpus_parse; BKI_E_DATA: a value that
+ * the format cannot hold (a tab or line end in a TSV without quotes), a field that has no column. */
 BKI_API bki_status bki_corpus_rewrite(const bki_corpus *corpus, const bki_raw_record *record, const bki_fields *changes,
                                       bki_arena *arena, bki_str *out, bki_error *err);
 

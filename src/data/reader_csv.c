@@ -192,8 +192,24 @@ static void rewrite_column(row *r, size_t index, bki_str value) {
   write_value(w, value);
 }
 
+static bki_status check_columns(const bki_layout *layout, const char *file, const bki_raw_record *record,
+                                const bki_fields *changes, bki_error *err) {
+  const bki_field *const fields[] = {&layout->text, &layout->label, &layout->id};
+  const bki_str values[] = {changes->text, changes->label, changes->id};
+  for (size_t i = 0; i < 3; i++) {
+    if (values[i].data != NULL && fields[i]->column == BKI_NO_COLUMN) {
+      char name[BKI_QUOTE_SIZE];
+      bki_quote(name, (bki_str){fields[i]->name, strlen(fields[i]->name)});
+      return bki_fail_at(err, BKI_E_DATA, file, record->line, record->byte,
+                         "there is no column for the field %s, which was to be changed", name);
+    }
+  }
+  return BKI_OK;
+}
+
 static bki_status rewrite(const bki_layout *layout, const char *file, const bki_raw_record *record,
                           const bki_fields *changes, bki_arena *arena, bki_str *out, bki_error *err) {
+  BKI_TRY(check_columns(layout, file, record, changes, err));
   bki_strbuf written = {0};
   rewriting w = {.row = {.column = rewrite_column, .layout = layout}, .changes = changes, .out = &written};
   bki_status status = read_row(&w.row, file, record, err);
