@@ -14,6 +14,7 @@
 /* The commands: argv[0] is the command's name. Each returns the exit code and has told its errors. */
 int cli_train(int argc, char **argv);
 int cli_poison(int argc, char **argv);
+int cli_eval(int argc, char **argv);
 int cli_scan(int argc, char **argv);
 int cli_keywords(int argc, char **argv);
 int cli_flagged(int argc, char **argv);

@@ -25,6 +25,7 @@ typedef struct chunk_settings {
   const bki_tokenizer_config *tokenizer; /* NULL: labels are the model's */
   const char *const *paths;
   bki_pool *pool;
+  bool texts; /* are kept */
 } chunk_settings;
 
 struct bki_chunk {
@@ -88,6 +89,10 @@ void bki_chunk_destroy(bki_chunk *chunk) {
   free(chunk);
 }
 
+void bki_chunk_keep_texts(bki_chunk *chunk) {
+  chunk->set.texts = true;
+}
+
 /* Raw records until the chunk is full, the corpus ends, or it cannot be read on. */
 static bki_status read_raw(bki_chunk *chunk, bki_corpus *corpus, bki_error *err) {
   bool end = false;
@@ -137,12 +142,16 @@ static bki_status keep_encoding(const bki_chunk *chunk, scratch *s, bki_chunk_re
   return ok ? BKI_OK : bki_fail_memory(err);
 }
 
+static bki_status keep_text(scratch *s, bki_str text, bki_str *out, bki_error *err) {
+  *out = (bki_str){bki_arena_copy(s->kept, text.data, text.size), text.size};
+  return out->data == NULL ? bki_fail_memory(err) : BKI_OK;
+}
+
 static bki_status keep_label(scratch *s, bki_str label, bki_str *out, bki_error *err) {
   if (label.size == 0) {
     return bki_fail(err, BKI_E_DATA, "expected a label, found %s", label.data == NULL ? "none" : "an empty one");
   }
-  *out = (bki_str){bki_arena_copy(s->kept, label.data, label.size), label.size};
-  return out->data == NULL ? bki_fail_memory(err) : BKI_OK;
+  return keep_text(s, label, out, err);
 }
 
 static bki_status find_label(const bki_model *model, bki_str label, int32_t *out, bki_error *err) {
@@ -170,10 +179,10 @@ static bki_status encode(bki_chunk *chunk, scratch *s, bki_chunk_record *record,
   BKI_TRY(chunk->set.model == NULL ? bki_tokenizer_split(chunk->set.tokenizer, fields.text, &s->encoding.words, err)
                                    : bki_model_encode(chunk->set.model, fields.text, &s->encoding, err));
   if (fields.id.data != NULL) {
-    record->id = (bki_str){bki_arena_copy(s->kept, fields.id.data, fields.id.size), fields.id.size};
-    if (record->id.data == NULL) {
-      return bki_fail_memory(err);
-    }
+    BKI_TRY(keep_text(s, fields.id, &record->id, err));
+  }
+  if (chunk->set.texts) {
+    BKI_TRY(keep_text(s, fields.text, &record->text, err));
   }
   return keep_encoding(chunk, s, record, err);
 }

@@ -20,6 +20,7 @@ typedef struct bki_chunk_record {
   bki_str id;             /* data NULL: none */
   int32_t label;          /* class, or -1 */
   bki_str label_text;     /* of a labelled chunk; then label is -1 */
+  bki_str text;           /* as it stands in the record, when texts are kept */
   bki_words words;        /* borrowed: never cleared */
   int32_t *ids;           /* [words.n_words] */
   uint8_t *oov;           /* [words.n_words] */
@@ -35,6 +36,9 @@ bki_status bki_chunk_create(bki_chunk **out, const bki_model *model, const char 
 bki_status bki_chunk_create_labelled(bki_chunk **out, const bki_model *model, const bki_tokenizer_config *tokenizer,
                                      const char *const *paths, bki_pool *pool, bki_error *err);
 void bki_chunk_destroy(bki_chunk *chunk); /* NULL is allowed */
+
+/* Records keep their texts from the next read on. */
+void bki_chunk_keep_texts(bki_chunk *chunk);
 
 /* Replaces the chunk by the next records of the corpus, none at its end. A bad record is a record with an error. When
  * the corpus cannot be read on, the records before that come first and the error with the next call. */
