@@ -75,7 +75,7 @@ typedef struct bki_train_config {
 } bki_train_config;
 
 /* The paper's model (frozen vectors when given, else E = 100; H = 128, dense 128 with ReLU, the last 500 words), Adam,
- * batches of 64. */
+ * batches of 64, the authors' convention (Keras). */
 BKI_API void bki_train_config_init(bki_train_config *config);
 
 typedef struct bki_train_summary {

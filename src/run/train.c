@@ -28,12 +28,13 @@ void bki_train_config_init(bki_train_config *config) {
       .batch_size = 64,
       .epochs = 10,
       .seed = 1,
+      .convention = BKI_CONVENTION_KERAS,
       .backend = "auto",
       .checkpoint_seconds = 60,
   };
   bki_corpus_config_init(&config->corpus);
   bki_tokenizer_config_init(&config->model.tokenizer, BKI_TOKENIZER_WORDS);
-  bki_optimizer_config_init(&config->optimizer, BKI_OPTIMIZER_ADAM, BKI_CONVENTION_PYTORCH);
+  bki_optimizer_config_init(&config->optimizer, BKI_OPTIMIZER_ADAM, config->convention);
 }
 
 #define CHECK(err, condition, ...)                      \
