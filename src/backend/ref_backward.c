@@ -56,9 +56,6 @@ static void head_backward(bki_ref_tape *tape, const bki_ref_numbers *p, const bk
 static void read_out_backward(bki_ref_tape *tape, const double *y, int32_t n) {
   const bki_model_config *m = tape->model;
   const size_t units = 2 * (size_t)m->hidden;
-  if (n == 0) {
-    return; /* no output, and no memory for one where no text has a word */
-  }
   memset(tape->dy, 0, (size_t)n * units * sizeof *tape->dy);
   for (size_t k = 0; k < units; k++) {
     if (m->readout == BKI_READOUT_MEAN) {
@@ -156,6 +153,9 @@ void bki_ref_tape_backward(bki_ref_tape *tape, const bki_ref_numbers *parameters
   const bki_model_config *m = tape->model;
   const int32_t n = bki_ref_steps(m, sample->text.length);
   head_backward(tape, parameters, sample, gradients);
+  if (n == 0) {
+    return; /* no output, and no memory for one where no text has a word */
+  }
   read_out_backward(tape, tape->layers[m->num_layers - 1].y, n);
   for (int32_t i = m->num_layers - 1; i >= 0; i--) {
     layer_backward(tape, parameters, i, n, gradients);
