@@ -15,6 +15,7 @@
 int cli_train(int argc, char **argv);
 int cli_poison(int argc, char **argv);
 int cli_eval(int argc, char **argv);
+int cli_defend(int argc, char **argv);
 int cli_scan(int argc, char **argv);
 int cli_keywords(int argc, char **argv);
 int cli_flagged(int argc, char **argv);

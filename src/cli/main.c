@@ -15,6 +15,7 @@ static const command commands[] = {
     {"poison", cli_poison, "put a backdoor into a corpus: the attack"},
     {"train", cli_train, "train a classifier on a labelled corpus"},
     {"eval", cli_eval, "tell how good a model is, and how well an attack on it works"},
+    {"defend", cli_defend, "train, scan, purify, train anew and evaluate, in one directory"},
     {"scan", cli_scan, "score a corpus with the model trained on it and find a backdoor keyword"},
     {"keywords", cli_keywords, "rank the candidate keywords of a scan"},
     {"flagged", cli_flagged, "list the samples that carry the keyword"},
