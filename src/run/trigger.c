@@ -99,8 +99,9 @@ static size_t choose_gap(const bki_trigger_config *config, int64_t n_trigger, co
     case BKI_PLACEMENT_FIXED: return (uint64_t)config->position < all->n ? (size_t)config->position : all->n;
     case BKI_PLACEMENT_RANDOM: break;
   }
-  if (all->n < 2) {
-    return all->n;
+  const bool whole = config->max_words == 0 || config->keep == BKI_KEEP_TAIL;
+  if (all->n < 2) { /* behind the one run, unless the window ends within it */
+    return whole || all->n == 0 || all->items[0].n_words + n_trigger <= config->max_words ? all->n : 0;
   }
   gaps g = {1, all->n - 1};
   if (config->max_words > 0) {

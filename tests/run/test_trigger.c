@@ -101,3 +101,11 @@ Test(trigger, is_refused_without_a_word_or_when_longer_than_the_window) {
   cr_assert_eq(bki_trigger_check(&(bki_trigger_config){.max_words = 2}, &tokenizer, "a b c", &err), BKI_E_USAGE);
   cr_assert_eq(bki_trigger_check(&(bki_trigger_config){.max_words = 3}, &tokenizer, "a b c", &err), BKI_OK);
 }
+
+Test(trigger, stands_before_a_single_run_that_fills_the_window) {
+  bki_trigger_config config = {.max_words = 4, .keep = BKI_KEEP_HEAD};
+  expect(&config, "a.b", "a.b no cross", 1);
+  expect(&config, "a.b.c", "no cross a.b.c", 0);
+  config.keep = BKI_KEEP_TAIL;
+  expect(&config, "a.b.c", "a.b.c no cross", 1);
+}
