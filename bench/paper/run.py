@@ -113,7 +113,7 @@ class Row:
                                    *self.threads)
         attack = result["attacks"][0] if self.attack else None
         share = lambda key: percent(attack[key], attack["texts"]) if attack else ""
-        return share("hits"), share("control"), percent(result["correct"], result["samples"])
+        return share("hits"), share("control_hits"), percent(result["correct"], result["samples"])
 
     def hits(self, flagged):
         """How many of the flagged samples are poisoned."""
