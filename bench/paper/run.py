@@ -179,14 +179,14 @@ def already_done(path):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bki", type=Path, required=True)
+    parser.add_argument("--bki", type=lambda path: Path(path).resolve(), required=True)
     parser.add_argument("--data", type=Path, required=True, help="directory with the corpora and the vectors")
     parser.add_argument("--work", type=Path, required=True, help="directory for work in progress")
     parser.add_argument("--csv", type=Path, default=HERE / "results" / "results.csv")
     parser.add_argument("--rows", default="", help="default: all of configs.tsv, in its order")
     parser.add_argument("--seeds", default="1")
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--vocabulary-size", type=int)
     parser.add_argument("--optimizer")
