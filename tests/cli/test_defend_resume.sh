@@ -65,7 +65,7 @@ while [ $kills -lt 15 ] && [ $runs -lt 60 ]; do
   fi
 done
 echo "# files after each kill:$files"
-defend killed --quiet >killed.out && contents killed | cmp - whole.contents && [ $same -eq 0 ] && [ $kills -ge 8 ] &&
+defend killed --quiet >killed.out && contents killed | cmp - whole.contents && [ $same -eq 0 ] && [ $kills -ge 15 ] &&
   sed 's/killed/whole/' killed.out | cmp - whole.out
 result $? "killed $kills times it ends with the same models and summary"
 
