@@ -1,7 +1,8 @@
 #!/bin/bash
 # A defence that is killed or stopped goes on with the same command and ends with the same models and summary.
-# shellcheck source-path=SCRIPTDIR source=transcript.sh
+# shellcheck source-path=SCRIPTDIR source=transcript.sh source=interrupt.sh
 . "$(dirname "$0")/transcript.sh"
+. "$here/interrupt.sh"
 cd "$work" || exit
 n=0
 failed=0
@@ -40,49 +41,33 @@ ls -lR --time-style=full-iso --inode whole | grep -v lock | cmp - whole.list && 
   [ "$(grep -c 'there already' again.err)" -eq 5 ]
 result $? "a second run finds everything, replaces nothing and says the same"
 
-# Kill after a random part of the whole time, again and again; a run that ends is compared and begun anew.
-RANDOM=2020
-within=$((milliseconds < 2000 ? milliseconds : 2000))
-kills=0
-runs=0
+attempt() { exec bki defend corpus.jsonl --work killed "${options[@]}" --quiet >/dev/null 2>killed.err; }
+on_kill() { files="$files $(find killed -type f 2>/dev/null | wc -l)"; }
+on_end() {
+  cat killed.err
+  contents killed | cmp - whole.contents || same=1
+  rm -rf killed
+}
 same=0
 files=""
-while [ $kills -lt 15 ] && [ $runs -lt 60 ]; do
-  runs=$((runs + 1))
-  bki defend corpus.jsonl --work killed "${options[@]}" --quiet >/dev/null 2>killed.err &
-  pid=$!
-  sleep "$(awk -v r=$RANDOM -v t=$within 'BEGIN { print r / 32768 * t / 1000 }')"
-  kill -KILL $pid 2>/dev/null
-  wait $pid 2>/dev/null
-  if [ $? -eq 137 ]; then
-    kills=$((kills + 1))
-    files="$files $(find killed -type f 2>/dev/null | wc -l)"
-  else
-    [ -s killed.err ] && cat killed.err
-    contents killed | cmp - whole.contents || same=1
-    rm -rf killed
-    within=$((within * 3 / 4 + 10)) # faster than the undisturbed run was: this machine has other work too
-  fi
-done
+kill_often 15 "$(within "$milliseconds")"
 echo "# files after each kill:$files"
 defend killed --quiet >killed.out && contents killed | cmp - whole.contents && [ $same -eq 0 ] && [ $kills -ge 15 ] &&
   sed 's/killed/whole/' killed.out | cmp - whole.out
 result $? "killed $kills times it ends with the same models and summary"
 
-# SIGTERM once the first epoch was told; the training writes a checkpoint.
-bki defend corpus.jsonl --work stopped "${options[@]}" >/dev/null 2>stopped.err &
-pid=$!
-for _ in $(seq 1000); do
-  grep -q 'epoch 1 of' stopped.err && break
-  sleep 0.01
-done
-kill -TERM $pid
-wait $pid
-code=$?
-[ $code -eq 75 ] && [ ! -e stopped/victim ] && [ ! -e stopped/summary.json ]
+# SIGTERM once the first epoch was told: too late to stop the training on a fast machine, but not the defence.
+attempt() { exec bki defend corpus.jsonl --work stopped "${options[@]}" >/dev/null 2>stopped.err; }
+on_end() { rm -rf stopped; }
+terminate grep -q 'epoch 1 of' stopped.err
+[ $code -eq 75 ] && [ ! -e stopped/summary.json ]
 result $? "SIGTERM ends with 75 (found $code): $(tail -n 1 stopped.err)"
 defend stopped --quiet >/dev/null && contents stopped | cmp - whole.contents
 result $? "a stopped run goes on"
+attempt() { exec bki defend corpus.jsonl --work training "${options[@]}" --epochs 1000000 >/dev/null 2>training.err; }
+terminate grep -q 'epoch 1 of' training.err
+[ $code -eq 75 ] && [ ! -e training/victim ] && grep -q 'the same command goes on' training.err
+result $? "SIGTERM stops a training before its end (found $code): $(tail -n 1 training.err)"
 
 # Two at a time: one of them is refused.
 mkdir shared

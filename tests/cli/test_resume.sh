@@ -1,7 +1,8 @@
 #!/bin/bash
 # A scan that is killed, stopped, or refused the disk goes on with the same command and ends with the same contents.
-# shellcheck source-path=SCRIPTDIR source=transcript.sh
+# shellcheck source-path=SCRIPTDIR source=transcript.sh source=interrupt.sh
 . "$(dirname "$0")/transcript.sh"
+. "$here/interrupt.sh"
 cd "$work" || exit
 n=0
 failed=0
@@ -38,43 +39,26 @@ bki scan "$model" corpus.jsonl -o three.bki --backend ref --engine full --quiet 
 dump three.bki | cmp - whole.dump
 result $? "the store does not depend on the number of threads or commits"
 
-# Kill after a random part of the whole time (of 1 s where it is slow), again and again; a scan that ends is compared and begun anew.
-RANDOM=2020
-within=$((milliseconds < 1000 ? milliseconds : 1000))
-kills=0
+attempt() { exec bki scan "$model" corpus.jsonl -o killed.bki "${options[@]}" >/dev/null 2>&1; }
+on_kill() {
+  records=$(n_records killed.bki)
+  [ "$records" -gt 0 ] && [ "$records" -lt 150 ] && partial=$((partial + 1))
+}
+on_end() {
+  dump killed.bki | cmp - whole.dump || same=1
+  rm -f killed.bki
+}
 same=0
-runs=0
 partial=0
-while [ $kills -lt 20 ] && [ $runs -lt 100 ]; do
-  runs=$((runs + 1))
-  bki scan "$model" corpus.jsonl -o killed.bki "${options[@]}" >/dev/null 2>&1 &
-  pid=$!
-  sleep "$(awk -v r=$RANDOM -v t=$within 'BEGIN { print r / 32768 * t / 1000 }')"
-  kill -KILL $pid 2>/dev/null
-  wait $pid 2>/dev/null
-  if [ $? -eq 137 ]; then
-    kills=$((kills + 1))
-    records=$(n_records killed.bki)
-    [ "$records" -gt 0 ] && [ "$records" -lt 150 ] && partial=$((partial + 1))
-  else
-    dump killed.bki | cmp - whole.dump || same=1
-    rm -f killed.bki
-    within=$((within * 3 / 4 + 10)) # faster than the undisturbed run was: this machine has other work too
-  fi
-done
+kill_often 20 "$(within "$milliseconds")"
 scan killed.bki >/dev/null && dump killed.bki | cmp - whole.dump && [ $same -eq 0 ] && [ $kills -eq 20 ] && [ $partial -gt 3 ]
 result $? "killed $kills times ($partial with part of it stored) it ends with the same contents"
 
 # The first SIGTERM finishes the batch.
-bki scan "$model" corpus.jsonl -o stopped.bki "${options[@]}" >/dev/null 2>stopped.err &
-pid=$!
-for _ in $(seq 1000); do
-  [ "$(n_records stopped.bki)" -gt 0 ] && break
-  sleep 0.01
-done
-kill -TERM $pid
-wait $pid
-code=$?
+attempt() { exec bki scan "$model" corpus.jsonl -o stopped.bki "${options[@]}" >/dev/null 2>stopped.err; }
+on_end() { rm -f stopped.bki; }
+some_are_stored() { [ "$(n_records stopped.bki)" -gt 0 ]; }
+terminate some_are_stored
 records=$(n_records stopped.bki)
 [ $code -eq 75 ] && [ "$records" -gt 0 ] && [ "$records" -lt 150 ] && grep -q "stopped after $records records" stopped.err
 result $? "SIGTERM ends with 75 (found $code) and keeps $records records"

@@ -1,8 +1,9 @@
 #!/bin/bash
 # A training that is killed, stopped, or refused the disk goes on with the same command and ends with the same model,
 # byte for byte.
-# shellcheck source-path=SCRIPTDIR source=transcript.sh
+# shellcheck source-path=SCRIPTDIR source=transcript.sh source=interrupt.sh
 . "$(dirname "$0")/transcript.sh"
+. "$here/interrupt.sh"
 cd "$work" || exit
 n=0
 failed=0
@@ -36,42 +37,23 @@ result $? "an undisturbed training ends with a model that passes its self-test"
 bki train corpus.jsonl -o three "${options[@]}" --threads 3 --checkpoint-seconds 1e9 >/dev/null && same three
 result $? "the model does not depend on the number of threads or checkpoints"
 
-RANDOM=2020
-within=$((milliseconds < 1500 ? milliseconds : 1500))
-kills=0
+attempt() { exec bki train corpus.jsonl -o killed "${options[@]}" >/dev/null 2>&1; }
+on_kill() { [ -e killed.partial/checkpoint.safetensors ] && partial=$((partial + 1)); }
+on_end() {
+  same killed || differ=1
+  rm -rf killed
+}
 differ=0
-runs=0
 partial=0
-while [ $kills -lt 20 ] && [ $runs -lt 100 ]; do
-  runs=$((runs + 1))
-  bki train corpus.jsonl -o killed "${options[@]}" >/dev/null 2>&1 &
-  pid=$!
-  sleep "$(awk -v r=$RANDOM -v t=$within 'BEGIN { print r / 32768 * t / 1000 }')"
-  kill -KILL $pid 2>/dev/null
-  wait $pid 2>/dev/null
-  if [ $? -eq 137 ]; then
-    kills=$((kills + 1))
-    [ -e killed.partial/checkpoint.safetensors ] && partial=$((partial + 1))
-  else
-    same killed || differ=1
-    rm -rf killed
-    within=$((within * 3 / 4 + 10)) # faster than the undisturbed run was: this machine has other work too
-  fi
-done
+kill_often 20 "$(within "$milliseconds")"
 train killed >killed.out && same killed && [ $differ -eq 0 ] && [ $kills -eq 20 ] && [ $partial -gt 3 ] &&
   sed 's/killed/whole/' killed.out | cmp - whole.out
 result $? "killed $kills times ($partial with a checkpoint) it ends with the same model and the same summary"
 
 # The first SIGTERM finishes the step and saves.
-bki train corpus.jsonl -o stopped "${options[@]}" >/dev/null 2>stopped.err &
-pid=$!
-for _ in $(seq 1000); do
-  [ -e stopped.partial/checkpoint.safetensors ] && break
-  sleep 0.01
-done
-kill -TERM $pid
-wait $pid
-code=$?
+attempt() { exec bki train corpus.jsonl -o stopped "${options[@]}" >/dev/null 2>stopped.err; }
+on_end() { rm -rf stopped; }
+terminate test -e stopped.partial/checkpoint.safetensors
 [ $code -eq 75 ] && [ ! -e stopped ] && grep -q 'stopped in epoch .*: the same command goes on from there' stopped.err
 result $? "SIGTERM ends with 75 (found $code)"
 cp -r stopped.partial kept.partial
@@ -99,12 +81,10 @@ result $? "a model of the same training is left as it is"
 
 # Damage is found.
 mkdir -p damaged.partial
-train begun corpus.jsonl --checkpoint-seconds 0 >/dev/null 2>&1 &
+attempt() { exec bki train corpus.jsonl -o begun "${options[@]}" --epochs 1000000 >/dev/null 2>&1; }
+attempt &
 pid=$!
-for _ in $(seq 1000); do
-  [ -e begun.partial/checkpoint.safetensors ] && break
-  sleep 0.01
-done
+await test -e begun.partial/checkpoint.safetensors
 train begun 2>locked.err
 [ $? -eq 2 ] && grep -q 'begun.partial: another process is training this model' locked.err
 result $? "two processes do not train one model: $(cat locked.err)"
