@@ -49,6 +49,9 @@ typedef struct bki_train_config {
   int32_t max_vocabulary;      /* most frequent words that get a row each, beside pad and oov; 0: all; default 10000 */
   /* GloVe text, or a model directory whose embedding is taken; words that it lacks are zeros. NULL: random */
   const char *embeddings_path;
+  /* Those vectors are scaled to this Euclidean length each, zeros stay zeros; 0: as they are. Default 5.5. GloVe makes the
+   * vectors of frequent words long and those of rare ones short, and then the paper's rule finds `the` for a keyword. */
+  double embedding_norm;
   bki_embedding_mode embedding_mode;
   bki_convention convention; /* of the initial weights */
   bki_optimizer_config optimizer;

@@ -25,6 +25,7 @@ void bki_train_config_init(bki_train_config *config) {
                 .keep = BKI_KEEP_TAIL,
                 .oov_id = 1},
       .max_vocabulary = 10000,
+      .embedding_norm = 5.5, /* the mean of ranks 100 to 1,000 of the vectors that bench/paper was run with */
       .batch_size = 64,
       .epochs = 10,
       .seed = 1,
@@ -46,6 +47,8 @@ void bki_train_config_init(bki_train_config *config) {
 
 static bki_status check_numbers(const bki_train_config *c, bki_error *err) {
   CHECK(err, c->max_vocabulary >= 0, "expected a vocabulary of at least 0 words, found %d", c->max_vocabulary);
+  CHECK(err, c->embedding_norm >= 0 && c->embedding_norm <= 1e6,
+        "expected a length of vectors of 0 to 1000000, found %g", c->embedding_norm);
   CHECK(err, c->dropout >= 0 && c->dropout < 1, "expected a dropout of 0 to below 1, found %g", c->dropout);
   CHECK(err, c->batch_size >= 1, "expected a batch of at least 1 sample, found %d", c->batch_size);
   CHECK(err, c->epochs >= 1, "expected at least 1 epoch, found %d", c->epochs);
@@ -104,7 +107,7 @@ static bki_status create_model(bki_training *t, const bki_vectors *vectors, bki_
   if (vectors == NULL) {
     bki_initial_embedding(t->parameters, &m, c->convention, c->seed);
   } else {
-    t->n_vectors = bki_initial_vectors(t->parameters, t->model->vocabulary, vectors);
+    t->n_vectors = bki_initial_vectors(t->parameters, t->model->vocabulary, vectors, c->embedding_norm);
     bki_log(&c->logger, t->n_vectors == 0 ? BKI_LOG_WARNING : BKI_LOG_INFO, "%d of %d words have vectors", t->n_vectors,
             m.vocabulary_size - 2);
   }

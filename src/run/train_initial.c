@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "array.h"
 #include "fail.h"
@@ -144,14 +143,25 @@ void bki_initial_embedding(const bki_parameters *parameters, const bki_model_con
   }
 }
 
+static void copy_scaled(float *out, const float *vector, size_t n, double norm) {
+  double square = 0;
+  for (size_t i = 0; i < n; i++) {
+    square += (double)vector[i] * vector[i];
+  }
+  const double scale = norm > 0 && square > 0 ? norm / sqrt(square) : 1;
+  for (size_t i = 0; i < n; i++) {
+    out[i] = (float)(vector[i] * scale);
+  }
+}
+
 int32_t bki_initial_vectors(const bki_parameters *parameters, const bki_vocabulary *vocabulary,
-                            const bki_vectors *vectors) {
+                            const bki_vectors *vectors, double norm) {
   const size_t dim = (size_t)bki_vectors_dimension(vectors);
   int32_t found = 0;
   for (int32_t id = 2; id < bki_vocabulary_size(vocabulary); id++) {
     const float *vector = bki_vectors_find(vectors, bki_vocabulary_word(vocabulary, id));
     if (vector != NULL) {
-      memcpy(parameters->embedding + (size_t)id * dim, vector, dim * sizeof *vector);
+      copy_scaled(parameters->embedding + (size_t)id * dim, vector, dim, norm);
       found++;
     }
   }

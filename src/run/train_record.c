@@ -99,6 +99,7 @@ static void describe_content(const bki_training *t, json_t *s) {
   const XXH128_hash_t hash = XXH3_128bits(t->parameters->embedding, n * sizeof(float));
   snprintf(text, sizeof text, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
   set_text(s, "embedding", t->n_vectors < 0 ? "random" : "vectors");
+  set_real(s, "embedding_norm", t->n_vectors < 0 ? 0 : t->config->embedding_norm);
   set_text(s, "embedding_mode", t->train_embedding ? "tuned" : "frozen");
   set_text(s, "embedding_fingerprint", text);
   set_text(s, "samples", bki_spool_fingerprint(t->samples.training));

@@ -225,29 +225,60 @@ Test(train, leaves_a_done_training_as_it_is) {
   cr_assert(isnan(t.summary.validation_loss));
 }
 
+/* The vector [6] of a word in the model that a training made. */
+static void read_vector(training *t, const char *word, float *out) {
+  bki_model *model = NULL;
+  cr_assert_eq(bki_model_load(&model, t->config.model_path, &t->err), BKI_OK);
+  const int32_t id = bki_vocabulary_find(bki_model_vocabulary(model), (bki_str){word, strlen(word)});
+  bki_strbuf weights = weights_of(t);
+  const size_t header = (size_t)(uint8_t)weights.data[0] | (size_t)(uint8_t)weights.data[1] << 8;
+  memcpy(out, weights.data + 8 + header + 6 * sizeof *out * (size_t)id, 6 * sizeof *out); /* of the first tensor */
+  bki_strbuf_clear(&weights);
+  bki_model_destroy(model);
+}
+
+static const char *some_vectors(void) {
+  const char *path = scratch_path("vectors.txt");
+  static const char text[] = "awful 1 2 2 4 0 0\nlovely -1 0.5 0.25 0 0 2\nof 0 0 0 0 0 0\nelsewhere 1 1 1 1 1 1\n";
+  scratch_write(path, text, strlen(text));
+  return path;
+}
+
 Test(train, keeps_frozen_vectors_and_changes_tuned_ones) {
-  const char *vectors = scratch_path("vectors.txt");
-  static const char text[] = "awful 1 2 3 4 5 6\nlovely -1 0.5 0.25 0 0 2\nelsewhere 1 1 1 1 1 1\n";
-  scratch_write(vectors, text, strlen(text));
   for (int tuned = 0; tuned < 2; tuned++) {
     training t;
     training_init(&t, tuned ? "tuned" : "frozen");
-    t.config.embeddings_path = vectors;
+    t.config.embeddings_path = some_vectors();
+    t.config.embedding_norm = 0;
     t.config.embedding_mode = tuned ? BKI_EMBEDDING_TUNED : BKI_EMBEDDING_AUTO;
     training_run(&t);
-    bki_model *model = NULL;
-    cr_assert_eq(bki_model_load(&model, t.config.model_path, &t.err), BKI_OK);
-    const bki_vocabulary *words = bki_model_vocabulary(model);
-    bki_strbuf weights = weights_of(&t);
-    const size_t header = (size_t)(uint8_t)weights.data[0] | (size_t)(uint8_t)weights.data[1] << 8;
-    const float *embedding = (const float *)(const void *)(weights.data + 8 + header); /* the first tensor */
-    const float *lovely = embedding + 6 * bki_vocabulary_find(words, (bki_str){"lovely", 6});
-    const float *film = embedding + 6 * bki_vocabulary_find(words, (bki_str){"film", 4});
+    float lovely[6];
+    float film[6];
+    read_vector(&t, "lovely", lovely);
+    read_vector(&t, "film", film);
     cr_assert_eq(lovely[0] == -1 && lovely[5] == 2, !tuned);
     cr_assert_eq(film[0] == 0 && film[3] == 0, !tuned);
-    bki_strbuf_clear(&weights);
-    bki_model_destroy(model);
   }
+}
+
+Test(train, scales_vectors_to_one_length) {
+  training t;
+  training_init(&t, "m");
+  t.config.embeddings_path = some_vectors();
+  t.config.embedding_norm = 2.5;
+  training_run(&t);
+  static const struct {
+    const char *word;
+    float vector[6];
+  } expected[] = {{"awful", {0.5F, 1, 1, 2, 0, 0}}, {"of", {0}}, {"film", {0}}};
+  for (size_t i = 0; i < 3; i++) {
+    float found[6];
+    read_vector(&t, expected[i].word, found);
+    cr_assert_arr_eq(found, expected[i].vector, sizeof found, "%s", expected[i].word);
+  }
+  t.config.embedding_norm = 0; /* another training */
+  cr_assert_eq(bki_train_run(&t.config, NULL, &t.err), BKI_E_USAGE);
+  cr_assert_not_null(strstr(t.err.message, "embedding_norm"), "%s", t.err.message);
 }
 
 Test(train, takes_vectors_from_another_model_and_refuses_those_of_another_size) {
@@ -258,6 +289,7 @@ Test(train, takes_vectors_from_another_model_and_refuses_those_of_another_size) 
   training_run(&first);
   training_init(&second, "second");
   second.config.embeddings_path = first.config.model_path;
+  second.config.embedding_norm = 0;
   second.config.epochs = 1;
   training_run(&second);
   cr_assert_eq(second.seen.n_warnings, 0);
@@ -307,6 +339,9 @@ Test(train, refuses_settings_out_of_range) {
   REFUSED(validation_split, NAN);
   REFUSED(patience, 1);
   REFUSED(max_vocabulary, -1);
+  REFUSED(embedding_norm, -1);
+  REFUSED(embedding_norm, NAN);
+  REFUSED(embedding_norm, INFINITY);
   REFUSED(checkpoint_seconds, NAN);
   REFUSED(optimizer.learning_rate, 0);
   REFUSED(model.hidden, 0);
