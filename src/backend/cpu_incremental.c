@@ -20,7 +20,7 @@ typedef struct bki_cpu_incremental {
   bki_cpu_workspace *workers;
   int32_t n_workers;
   /* Of the call. */
-  bki_cpu_extent extent;
+  bki_extent extent;
   const bki_sequence *sequences;
   bki_scores *scores;
   float *readout;
@@ -94,14 +94,14 @@ static bki_status plan_batches(bki_cpu *cpu, size_t n, bki_error *err) {
   engine->n_batches = 0;
   for (size_t i = 0; i < n; i++) {
     const int32_t length = engine->sequences[engine->order[i]].length;
-    const size_t added = bki_cpu_plan_rows(engine->extent, length);
+    const size_t added = bki_plan_rows(engine->extent, length);
     if (i == 0 || rows + added > BATCH_ROWS) {
       engine->batches[engine->n_batches++] = (batch){.first = i};
       rows = slots = 0;
     }
     engine->batches[engine->n_batches - 1].n++;
     rows += added;
-    slots += bki_cpu_plan_slots(engine->extent, length);
+    slots += bki_plan_slots(engine->extent, length);
     max_rows = rows > max_rows ? rows : max_rows;
     max_slots = slots > max_slots ? slots : max_slots;
   }
@@ -119,12 +119,12 @@ static void run_batch(const bki_cpu *cpu, bki_cpu_workspace *ws, const batch *b)
   for (size_t i = 0; i < b->n; i++) {
     const bki_sequence *sequence = &engine->sequences[engine->order[b->first + i]];
     ws->texts[i] = (bki_cpu_text){.ids = sequence->ids, .length = sequence->length, .first_slot = slots};
-    slots += bki_cpu_plan_slots(engine->extent, sequence->length);
+    slots += bki_plan_slots(engine->extent, sequence->length);
   }
   for (int direction = 0; direction < 2; direction++) {
     ws->n_rows = 0;
     for (size_t i = 0; i < b->n; i++) {
-      bki_cpu_plan_text(ws->rows, &ws->n_rows, cpu->model, direction, engine->extent, (uint32_t)i, ws->texts[i].length);
+      bki_plan_text(ws->rows, &ws->n_rows, cpu->model, direction, engine->extent, (uint32_t)i, ws->texts[i].length);
     }
     bki_cpu_run(cpu, &engine->pads[direction], ws, direction);
   }
@@ -181,7 +181,7 @@ static void forward_batch(void *context, size_t i, int32_t worker) {
 bki_status bki_cpu_incremental_score(bki_cpu *cpu, const bki_sequence *sequences, size_t n, bki_scores *scores,
                                      bki_error *err) {
   bki_cpu_incremental *engine = cpu->incremental;
-  engine->extent = cpu->increments ? BKI_CPU_PREFIXES : BKI_CPU_VARIANTS;
+  engine->extent = cpu->increments ? BKI_EXTENT_PREFIXES : BKI_EXTENT_VARIANTS;
   engine->sequences = sequences;
   engine->scores = scores;
   BKI_TRY(plan_batches(cpu, n, err));
@@ -192,7 +192,7 @@ bki_status bki_cpu_incremental_score(bki_cpu *cpu, const bki_sequence *sequences
 bki_status bki_cpu_incremental_forward(bki_cpu *cpu, const bki_sequence *sequences, size_t n, float *readout,
                                        float *logits, bki_error *err) {
   bki_cpu_incremental *engine = cpu->incremental;
-  engine->extent = BKI_CPU_WHOLE;
+  engine->extent = BKI_EXTENT_WHOLE;
   engine->sequences = sequences;
   engine->readout = readout;
   engine->logits = logits;

@@ -138,7 +138,7 @@ bki_status bki_cpu_workspace_reserve(bki_cpu_workspace *ws, const bki_cpu *cpu, 
 
 /* The row takes over its state at time t = fork. */
 static void start_row(const bki_cpu *cpu, const bki_cpu_pad_states *pads, bki_cpu_workspace *ws, size_t r) {
-  const bki_cpu_row *row = &ws->rows[r];
+  const bki_plan_row *row = &ws->rows[r];
   const size_t stride = cpu->stride;
   const bool after_pads = row->source < 0;
   const size_t from = (after_pads ? (size_t)(-1 - row->source) : (size_t)row->source) * stride;
@@ -154,8 +154,8 @@ static void start_row(const bki_cpu *cpu, const bki_cpu_pad_states *pads, bki_cp
 
 /* The row's state after its last step, in h[buffer], into its slot. */
 static void read_out(const bki_cpu *cpu, bki_cpu_workspace *ws, int direction, size_t r, int buffer) {
-  const bki_cpu_row *row = &ws->rows[r];
-  if (row->slot == BKI_CPU_NO_SLOT) {
+  const bki_plan_row *row = &ws->rows[r];
+  if (row->slot == BKI_PLAN_NO_SLOT) {
     return;
   }
   float *readout = ws->readout + (ws->texts[row->text].first_slot + (size_t)row->slot) * ws->readout_stride +
@@ -181,7 +181,7 @@ static bool gather(const bki_cpu *cpu, const bki_cpu_pad_states *pads, bki_cpu_w
   bool more = false;
   size_t n = 0;
   for (size_t r = 0; r < ws->n_rows; r++) {
-    const bki_cpu_row *row = &ws->rows[r];
+    const bki_plan_row *row = &ws->rows[r];
     if (row->fork == t) {
       start_row(cpu, pads, ws, r);
       if (row->end < row->first) {

@@ -3,7 +3,7 @@
 #define BKI_BACKEND_CPU_RUN_H
 
 #include "cpu.h"
-#include "cpu_plan.h"
+#include "plan.h"
 
 /* States that do not depend on the text: after k = 0 .. T pads (0 without padding), [T + 1, stride] a direction. */
 typedef struct bki_cpu_pad_states {
@@ -24,7 +24,7 @@ typedef struct bki_cpu_text {
 typedef struct bki_cpu_workspace {
   size_t max_rows;
   size_t max_slots;
-  bki_cpu_row *rows; /* [R] */
+  bki_plan_row *rows; /* [R] */
   size_t n_rows;
   bki_cpu_text *texts; /* [S] */
   size_t n_texts;

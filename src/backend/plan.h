@@ -7,40 +7,40 @@
  * With l words u_1 .. u_l in reading order: the base row reads them all. The variant without u_k takes over the state
  * before u_k and reads on from u_{k+1}. With padding before the words (in reading order), variants have one leading pad
  * more than the text and therefore fork from a second base row that began one pad later. */
-#ifndef BKI_BACKEND_CPU_PLAN_H
-#define BKI_BACKEND_CPU_PLAN_H
+#ifndef BKI_BACKEND_PLAN_H
+#define BKI_BACKEND_PLAN_H
 
 #include <bki/model.h>
 
 /* Sources below zero: the state after k pads from the initial one. */
-#define BKI_CPU_AFTER_PADS(k) (-1 - (k))
+#define BKI_PLAN_AFTER_PADS(k) (-1 - (k))
 
-typedef struct bki_cpu_row {
+typedef struct bki_plan_row {
   int32_t fork;      /* time at which it takes over the state of `source`, before the step to the next time */
-  int32_t source;    /* an earlier row of the plan, or BKI_CPU_AFTER_PADS */
+  int32_t source;    /* an earlier row of the plan, or BKI_PLAN_AFTER_PADS */
   int32_t first;     /* fork + 1, or fork + 2: one word is left out */
   int32_t end;       /* below `first`: no step */
   int32_t words_end; /* it reads pads after this time */
   int32_t n_steps;   /* of the whole run, shared ones and pads included: T, or its words */
   int32_t slot;      /* readout: 0 the text, k the text without word k = 1 .. l, l+1+j the first j = 0 .. l-1 words */
   uint32_t text;     /* of the batch */
-} bki_cpu_row;
+} bki_plan_row;
 
-enum { BKI_CPU_NO_SLOT = -1 };
+enum { BKI_PLAN_NO_SLOT = -1 };
 
-typedef enum bki_cpu_extent {
-  BKI_CPU_WHOLE,    /* slot 0 */
-  BKI_CPU_VARIANTS, /* slots 0 .. l */
-  BKI_CPU_PREFIXES, /* slots 0 .. 2l */
-} bki_cpu_extent;
+typedef enum bki_extent {
+  BKI_EXTENT_WHOLE,    /* slot 0 */
+  BKI_EXTENT_VARIANTS, /* slots 0 .. l */
+  BKI_EXTENT_PREFIXES, /* slots 0 .. 2l */
+} bki_extent;
 
 /* Upper limit of the rows of a text, and the number of its slots. */
-size_t bki_cpu_plan_rows(bki_cpu_extent extent, int32_t length);
-size_t bki_cpu_plan_slots(bki_cpu_extent extent, int32_t length);
+size_t bki_plan_rows(bki_extent extent, int32_t length);
+size_t bki_plan_slots(bki_extent extent, int32_t length);
 
 /* Adds the rows of a text to rows[*n_rows], sources before the rows that take over from them. direction: 0 forward,
  * 1 backward. */
-void bki_cpu_plan_text(bki_cpu_row *rows, size_t *n_rows, const bki_model_config *model, int direction,
-                       bki_cpu_extent extent, uint32_t text, int32_t length);
+void bki_plan_text(bki_plan_row *rows, size_t *n_rows, const bki_model_config *model, int direction, bki_extent extent,
+                   uint32_t text, int32_t length);
 
 #endif

@@ -1,0 +1,121 @@
+#include "plan.h"
+
+typedef struct planner {
+  bki_plan_row *rows;
+  size_t n_rows;
+  bool lead;          /* pads come before the words in reading order */
+  bool trail;         /* pads come after them */
+  int32_t pad_length; /* T */
+  uint32_t text;
+  int32_t length; /* l */
+} planner;
+
+size_t bki_plan_rows(bki_extent extent, int32_t length) {
+  return bki_plan_slots(extent, length) + 1;
+}
+
+size_t bki_plan_slots(bki_extent extent, int32_t length) {
+  return 1 + (size_t)extent * (size_t)length;
+}
+
+/* Pads of a text of n words. */
+static int32_t leading(const planner *p, int32_t n) {
+  return p->lead ? p->pad_length - n : 0;
+}
+static int32_t trailing(const planner *p, int32_t n) {
+  return p->trail ? p->pad_length - n : 0;
+}
+
+static int32_t add(planner *p, bki_plan_row row, int32_t n_words, int32_t slot) {
+  row.n_steps = p->lead || p->trail ? p->pad_length : n_words;
+  row.slot = slot;
+  row.text = p->text;
+  p->rows[p->n_rows] = row;
+  return (int32_t)p->n_rows++;
+}
+
+/* The state after the last step. */
+static void plan_last_step(planner *p, int direction, bki_extent extent) {
+  const int32_t l = p->length;
+  const int32_t base =
+      add(p,
+          (bki_plan_row){
+              .source = BKI_PLAN_AFTER_PADS(leading(p, l)), .first = 1, .end = l + trailing(p, l), .words_end = l},
+          l, 0);
+  if (extent == BKI_EXTENT_WHOLE || l == 0) {
+    return;
+  }
+  int32_t from = base;
+  if (p->lead) {
+    from = add(
+        p, (bki_plan_row){.source = BKI_PLAN_AFTER_PADS(leading(p, l - 1)), .first = 1, .end = l - 1, .words_end = l},
+        l - 1, BKI_PLAN_NO_SLOT);
+  }
+  for (int32_t k = 1; k <= l; k++) {
+    add(p, (bki_plan_row){.fork = k - 1, .source = from, .first = k + 1, .end = l + trailing(p, l - 1), .words_end = l},
+        l - 1, direction == 0 ? k : l + 1 - k);
+  }
+  for (int32_t j = 0; extent == BKI_EXTENT_PREFIXES && j < l; j++) {
+    bki_plan_row row;
+    if (direction == 1) { /* reads the last j of u_1 .. u_l */
+      row = (bki_plan_row){.fork = l - j,
+                           .source = BKI_PLAN_AFTER_PADS(leading(p, j)),
+                           .first = l - j + 1,
+                           .end = l + trailing(p, j),
+                           .words_end = l};
+    } else if (p->lead) { /* its own number of pads before the words: nothing to share */
+      row = (bki_plan_row){.source = BKI_PLAN_AFTER_PADS(leading(p, j)), .first = 1, .end = j, .words_end = l};
+    } else {
+      row = (bki_plan_row){.fork = j, .source = base, .first = j + 1, .end = j + trailing(p, j), .words_end = j};
+    }
+    add(p, row, j, l + 1 + j);
+  }
+}
+
+/* The state after the first step of a text of n words, which begins after time t. */
+static int32_t add_first_step(planner *p, int32_t n, int32_t t, int32_t slot) {
+  if (leading(p, n) > 0 || (n == 0 && trailing(p, n) > 0)) {
+    return add(p, (bki_plan_row){.source = BKI_PLAN_AFTER_PADS(1), .first = 1}, n, slot);
+  }
+  return add(p,
+             (bki_plan_row){.fork = t,
+                            .source = BKI_PLAN_AFTER_PADS(0),
+                            .first = t + 1,
+                            .end = n > 0 ? t + 1 : t,
+                            .words_end = p->length},
+             n, slot);
+}
+
+/* The output at the last position is the backward direction's after its first step. */
+static void plan_first_step(planner *p, bki_extent extent) {
+  const int32_t l = p->length;
+  const int32_t base = add_first_step(p, l, 0, 0);
+  for (int32_t k = 1; extent != BKI_EXTENT_WHOLE && k <= l; k++) {
+    if (k == 1 || p->lead) {
+      add_first_step(p, l - 1, 1, l + 1 - k);
+    } else { /* begins as the text does */
+      add(p, (bki_plan_row){.fork = 1, .source = base, .first = 2, .end = 1}, l - 1, l + 1 - k);
+    }
+  }
+  for (int32_t j = 0; extent == BKI_EXTENT_PREFIXES && j < l; j++) {
+    add_first_step(p, j, l - j, l + 1 + j);
+  }
+}
+
+void bki_plan_text(bki_plan_row *rows, size_t *n_rows, const bki_model_config *model, int direction, bki_extent extent,
+                   uint32_t text, int32_t length) {
+  const bki_pad lead = direction == 0 ? BKI_PAD_PRE : BKI_PAD_POST;
+  planner p = {.rows = rows,
+               .n_rows = *n_rows,
+               .lead = model->pad == lead,
+               .trail = model->pad != BKI_PAD_NONE && model->pad != lead,
+               .pad_length = model->pad_length,
+               .text = text,
+               .length = length};
+  if (model->readout == BKI_READOUT_LAST && direction == 1) {
+    plan_first_step(&p, extent);
+  } else {
+    plan_last_step(&p, direction, extent);
+  }
+  *n_rows = p.n_rows;
+}
