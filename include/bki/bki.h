@@ -5,6 +5,7 @@
 #include <bki/analysis.h>
 #include <bki/corpus.h>
 #include <bki/defend.h>
+#include <bki/device.h>
 #include <bki/dictionary.h>
 #include <bki/embeddings.h>
 #include <bki/error.h>

@@ -25,16 +25,24 @@ typedef enum bki_engine {
 
 typedef enum bki_precision {
   BKI_PRECISION_FP32 = 0,
-  BKI_PRECISION_BF16, /* weights and states rounded to bfloat16 in the recurrent product, sums in fp32 */
+  BKI_PRECISION_BF16, /* weights and states rounded to bfloat16 in the recurrent product, sums in fp32; CPU */
+  BKI_PRECISION_TF32, /* products in TF32, sums in fp32; GPU */
+  BKI_PRECISION_FP16, /* weights and states rounded to half precision, sums in fp32; GPU */
 } bki_precision;
+
+/* "fp32", "bf16", "tf32", "fp16"; NULL for what is none. */
+BKI_API const char *bki_precision_name(bki_precision precision);
 
 typedef struct bki_scorer_config {
   const char *backend; /* "auto", "cpu", "ref"; NULL is "auto" */
   bki_engine engine;
   bki_precision precision;
-  int32_t threads;  /* 0: one a core that this process may use */
-  const char *isa;  /* "auto", "portable", "avx2", "avx512", "amx"; NULL is "auto": the best this CPU has */
-  bool increments;  /* compute the prefix increments too (the journal preset needs them; about 1.5x the work) */
+  int32_t threads;        /* 0: one a core that this process may use */
+  const char *isa;        /* "auto", "portable", "avx2", "avx512", "amx"; NULL is "auto": the best this CPU has */
+  const int32_t *devices; /* [n_devices] GPUs, each once; NULL: the first. Read by create only */
+  size_t n_devices;
+  double gpu_memory; /* share of a GPU's free memory that may be used, above 0 to 1; default 0.8 */
+  bool increments;   /* compute the prefix increments too (the journal preset needs them; about 1.5x the work) */
 } bki_scorer_config;
 
 BKI_API void bki_scorer_config_init(bki_scorer_config *config);

@@ -46,11 +46,12 @@ typedef struct bki_train_config {
    * order, and a label that is none of them (nor a number 0 .. C-1) or a class without samples is an error; else the
    * classes are the labels in byte order. */
   bki_model_config model;
-  int32_t max_vocabulary;      /* most frequent words that get a row each, beside pad and oov; 0: all; default 10000 */
+  int32_t max_vocabulary; /* most frequent words that get a row each, beside pad and oov; 0: all; default 10000 */
   /* GloVe text, or a model directory whose embedding is taken; words that it lacks are zeros. NULL: random */
   const char *embeddings_path;
-  /* Those vectors are scaled to this Euclidean length each, zeros stay zeros; 0: as they are. Default 5.5. GloVe makes the
-   * vectors of frequent words long and those of rare ones short, and then the paper's rule finds `the` for a keyword. */
+  /* Those vectors are scaled to this Euclidean length each, zeros stay zeros; 0: as they are. Default 5.5. GloVe makes
+   * the vectors of frequent words long and those of rare ones short, and then the paper's rule finds `the` for a
+   * keyword. */
   double embedding_norm;
   bki_embedding_mode embedding_mode;
   bki_convention convention; /* of the initial weights */
@@ -67,6 +68,7 @@ typedef struct bki_train_config {
   int32_t patience;
   const char *backend;       /* "auto", "cpu", "ref"; NULL is "auto" */
   int32_t threads;           /* 0: one a core */
+  int32_t device;            /* GPU of the backend cuda; -1, the default: the first */
   const char *model_path;    /* the directory to make; work in progress stands beside it under "<model_path>.partial" */
   bool force;                /* replace the model, and drop the work in progress, of another training */
   double checkpoint_seconds; /* at most this much work is lost to a crash; default 60 */

@@ -25,8 +25,3 @@ bki_status bki_backend_find(const bki_backend_ops **out, const char *name, bki_e
   return bki_fail(err, BKI_E_USAGE, "expected backend auto, cpu, ref or cuda, found %s",
                   bki_quote(quoted, (bki_str){name, strlen(name)}));
 }
-
-const char *bki_isa_name(bki_isa isa) {
-  static const char *const names[] = {"auto", "portable", "avx2", "avx512", "amx"};
-  return names[isa];
-}

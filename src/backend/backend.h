@@ -25,6 +25,9 @@ typedef struct bki_backend_config {
   bki_precision precision;
   bki_isa isa;
   bool increments;
+  const int32_t *devices; /* [n_devices] GPUs; none: the first */
+  size_t n_devices;
+  double gpu_memory;
   bki_pool *pool; /* borrowed: outlives the backend */
 } bki_backend_config;
 

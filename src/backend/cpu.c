@@ -22,6 +22,10 @@ static bki_status create(bki_backend **out, const bki_model_config *model, const
                          const bki_backend_config *config, bki_error *err) {
   const bki_cpu_kernels *kernels;
   const char *isa;
+  if (config->precision != BKI_PRECISION_FP32 && config->precision != BKI_PRECISION_BF16) {
+    return bki_fail(err, BKI_E_USAGE, "backend cpu: expected precision fp32 or bf16, found %s",
+                    bki_precision_name(config->precision));
+  }
   BKI_TRY(bki_cpu_choose(&kernels, &isa, config->isa, config->precision, err));
   bki_cpu *cpu = calloc(1, sizeof *cpu);
   if (cpu == NULL) {

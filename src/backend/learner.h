@@ -28,6 +28,7 @@ typedef struct bki_learner_config {
   double dropout;
   uint64_t seed;
   bki_optimizer_config optimizer;
+  int32_t device; /* GPU; -1: the first */
   bki_pool *pool;
 } bki_learner_config;
 

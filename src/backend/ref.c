@@ -212,7 +212,8 @@ static bool reserve_units(workspace *ws, const bki_model_config *model) {
 static bki_status create(bki_backend **out, const bki_model_config *model, const bki_parameters *parameters,
                          const bki_backend_config *config, bki_error *err) {
   if (config->precision != BKI_PRECISION_FP32) {
-    return bki_fail(err, BKI_E_USAGE, "backend ref computes in double precision: precision bf16 is for the others");
+    return bki_fail(err, BKI_E_USAGE, "backend ref computes in double precision: precision %s is for the others",
+                    bki_precision_name(config->precision));
   }
   if (config->isa != BKI_ISA_AUTO && config->isa != BKI_ISA_PORTABLE) {
     return bki_fail(err, BKI_E_USAGE, "backend ref is portable C: expected isa auto or portable, found %s",

@@ -20,7 +20,7 @@ struct bki_scorer {
 };
 
 void bki_scorer_config_init(bki_scorer_config *config) {
-  *config = (bki_scorer_config){.backend = "auto", .isa = "auto"};
+  *config = (bki_scorer_config){.backend = "auto", .isa = "auto", .gpu_memory = 0.8};
 }
 
 static bki_status find_isa(bki_isa *out, const char *name, bki_error *err) {
@@ -56,10 +56,18 @@ bki_status bki_scorer_create(bki_scorer **out, const bki_model *model, const bki
                              bki_error *err) {
   const bki_backend_ops *ops;
   BKI_TRY(bki_backend_find(&ops, config->backend == NULL ? "auto" : config->backend, err));
-  bki_backend_config chosen = {.precision = config->precision, .increments = config->increments};
+  bki_backend_config chosen = {.precision = config->precision,
+                               .increments = config->increments,
+                               .devices = config->devices,
+                               .n_devices = config->n_devices,
+                               .gpu_memory = config->gpu_memory};
+  if (!(config->gpu_memory > 0 && config->gpu_memory <= 1)) {
+    return bki_fail(err, BKI_E_USAGE, "expected a share of the GPU's memory above 0 to 1, found %g",
+                    config->gpu_memory);
+  }
   BKI_TRY(find_isa(&chosen.isa, config->isa == NULL ? "auto" : config->isa, err));
   BKI_TRY(choose_engine(&chosen.engine, ops, bki_model_get_config(model), config->engine, err));
-  if (config->precision != BKI_PRECISION_FP32 && config->precision != BKI_PRECISION_BF16) {
+  if (bki_precision_name(config->precision) == NULL) {
     return bki_fail(err, BKI_E_USAGE, "unknown precision %d", (int)config->precision);
   }
   bki_scorer *scorer = bki_array_create(1, sizeof *scorer);
@@ -143,7 +151,7 @@ const char *bki_scorer_engine(const bki_scorer *scorer) {
 }
 
 const char *bki_scorer_precision(const bki_scorer *scorer) {
-  return scorer->precision == BKI_PRECISION_FP32 ? "fp32" : "bf16";
+  return bki_precision_name(scorer->precision);
 }
 
 const char *bki_scorer_isa(const bki_scorer *scorer) {

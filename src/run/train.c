@@ -31,6 +31,7 @@ void bki_train_config_init(bki_train_config *config) {
       .seed = 1,
       .convention = BKI_CONVENTION_KERAS,
       .backend = "auto",
+      .device = -1,
       .checkpoint_seconds = 60,
   };
   bki_corpus_config_init(&config->corpus);
@@ -148,6 +149,7 @@ static bki_status create_learner(bki_training *t, bki_error *err) {
                                      .dropout = c->dropout,
                                      .seed = c->seed,
                                      .optimizer = c->optimizer,
+                                     .device = c->device,
                                      .pool = t->pool};
   return t->ops->create(&t->learner, &config, t->parameters, err);
 }

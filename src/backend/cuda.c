@@ -1,0 +1,172 @@
+/* The backend `cuda`: a worker a GPU, all of them on the groups of one job. */
+#include "cuda.h"
+
+#include <stdlib.h>
+
+#include "array.h"
+
+typedef struct cuda_backend {
+  bki_backend base;
+  size_t n_workers;
+  bki_cuda_worker *workers; /* [n_workers] */
+  size_t max_slots;         /* of a group: what every worker has memory for */
+  bool increments;
+} cuda_backend;
+
+static bool has_incremental(const bki_model_config *model) {
+  return model->num_layers == 1 && (model->readout == BKI_READOUT_FINAL || model->readout == BKI_READOUT_LAST);
+}
+
+static void destroy(bki_backend *backend) {
+  cuda_backend *cuda = (cuda_backend *)backend;
+  for (size_t i = 0; cuda->workers != NULL && i < cuda->n_workers; i++) {
+    bki_cuda_worker_destroy(&cuda->workers[i]);
+  }
+  free(cuda->workers);
+  free(cuda);
+}
+
+static bki_status choose_math(bki_cuda_math *out, const bki_backend_config *config, bki_error *err) {
+  switch (config->precision) {
+    case BKI_PRECISION_FP32: *out = BKI_CUDA_FP32; return BKI_OK;
+    case BKI_PRECISION_TF32: *out = BKI_CUDA_TF32; return BKI_OK;
+    case BKI_PRECISION_FP16: *out = BKI_CUDA_FP16; return BKI_OK;
+    default:
+      return bki_fail(err, BKI_E_USAGE, "backend cuda: expected precision fp32, tf32 or fp16, found %s",
+                      bki_precision_name(config->precision));
+  }
+}
+
+static void find_common_size(cuda_backend *cuda) {
+  cuda->max_slots = SIZE_MAX;
+  for (size_t i = 0; i < cuda->n_workers; i++) {
+    const size_t slots = cuda->workers[i].max_slots;
+    cuda->max_slots = slots < cuda->max_slots ? slots : cuda->max_slots;
+  }
+}
+
+static bki_status create(bki_backend **out, const bki_model_config *model, const bki_parameters *parameters,
+                         const bki_backend_config *config, bki_error *err) {
+  static const int32_t first_device[] = {0};
+  bki_cuda_math math;
+  BKI_TRY(choose_math(&math, config, err));
+  if (config->isa != BKI_ISA_AUTO) {
+    return bki_fail(err, BKI_E_USAGE, "backend cuda: expected isa auto, found %s", bki_isa_name(config->isa));
+  }
+  const int32_t *devices = config->n_devices > 0 ? config->devices : first_device;
+  cuda_backend *cuda = bki_array_create(1, sizeof *cuda);
+  if (cuda == NULL) {
+    return bki_fail_memory(err);
+  }
+  *cuda = (cuda_backend){.base = {.ops = &bki_backend_cuda, .isa = "cuda"}, .increments = config->increments};
+  cuda->n_workers = config->n_devices > 0 ? config->n_devices : 1;
+  cuda->workers = bki_array_create(cuda->n_workers, sizeof *cuda->workers);
+  bki_status status = cuda->workers == NULL ? bki_fail_memory(err) : BKI_OK;
+  for (size_t i = 0; status == BKI_OK && i < cuda->n_workers; i++) {
+    status =
+        bki_cuda_worker_create(&cuda->workers[i], devices[i], config->gpu_memory, model, parameters,
+                               config->engine == BKI_ENGINE_FULL ? &bki_cuda_full : &bki_cuda_incremental, math, err);
+  }
+  if (status != BKI_OK) {
+    destroy(&cuda->base);
+    return status;
+  }
+  find_common_size(cuda);
+  *out = &cuda->base;
+  return BKI_OK;
+}
+
+/* What the thread of a worker gets and leaves. */
+typedef struct errand {
+  bki_cuda_worker *worker;
+  bki_cuda_job *job;
+  bki_status status;
+  bki_error err;
+} errand;
+
+static void *do_errand(void *context) {
+  errand *e = context;
+  e->status = bki_cuda_worker_run(e->worker, e->job, &e->err);
+  return NULL;
+}
+
+/* The first worker's errand is done by the calling thread, as are those of threads that cannot be started. */
+static void do_errands(errand *errands, pthread_t *threads, size_t n) {
+  size_t started = 1;
+  while (started < n && pthread_create(&threads[started], NULL, do_errand, &errands[started]) == 0) {
+    started++;
+  }
+  do_errand(&errands[0]);
+  for (size_t i = started; i < n; i++) {
+    do_errand(&errands[i]);
+  }
+  for (size_t i = 1; i < started; i++) {
+    pthread_join(threads[i], NULL);
+  }
+}
+
+/* Halves the groups when that can help: a worker ran out of memory, and every worker's groups can be smaller. */
+static bool shrink(cuda_backend *cuda, const errand *errands) {
+  bool memory = false;
+  bool possible = true;
+  for (size_t i = 0; i < cuda->n_workers; i++) {
+    memory = memory || (errands[i].status == BKI_E_DEVICE && cuda->workers[i].device.out_of_memory);
+  }
+  for (size_t i = 0; memory && i < cuda->n_workers; i++) {
+    possible = bki_cuda_worker_shrink(&cuda->workers[i]) && possible;
+  }
+  find_common_size(cuda);
+  return memory && possible;
+}
+
+/* Out of memory halves the groups and begins anew: what was done already is done once more. */
+static bki_status run_job(cuda_backend *cuda, bki_cuda_job *job, size_t n, bki_error *err) {
+  errand *errands = bki_array_create(cuda->n_workers, sizeof *errands);
+  pthread_t *threads = bki_array_create(cuda->n_workers, sizeof *threads);
+  bki_status status = errands == NULL || threads == NULL ? bki_fail_memory(err) : BKI_OK;
+  bool again = status == BKI_OK;
+  while (again) {
+    BKI_TRY_GOTO(status, done, bki_cuda_job_plan(job, n, cuda->max_slots, err));
+    for (size_t i = 0; i < cuda->n_workers; i++) {
+      errands[i] = (errand){.worker = &cuda->workers[i], .job = job};
+      cuda->workers[i].device.out_of_memory = false;
+    }
+    do_errands(errands, threads, cuda->n_workers);
+    for (size_t i = cuda->n_workers; i-- > 0;) {
+      if (errands[i].status != BKI_OK) {
+        status = errands[i].status;
+        if (err != NULL) {
+          *err = errands[i].err;
+        }
+      }
+    }
+    again = status != BKI_OK && shrink(cuda, errands);
+    status = again ? BKI_OK : status;
+  }
+done:
+  bki_cuda_job_clear(job);
+  free(threads);
+  free(errands);
+  return status;
+}
+
+static bki_status score(bki_backend *backend, const bki_sequence *sequences, size_t n, bki_scores *scores,
+                        bki_error *err) {
+  cuda_backend *cuda = (cuda_backend *)backend;
+  bki_cuda_job job = {
+      .sequences = sequences, .extent = cuda->increments ? BKI_EXTENT_PREFIXES : BKI_EXTENT_VARIANTS, .scores = scores};
+  return run_job(cuda, &job, n, err);
+}
+
+static bki_status forward(bki_backend *backend, const bki_sequence *sequences, size_t n, float *readout, float *logits,
+                          bki_error *err) {
+  bki_cuda_job job = {.sequences = sequences, .extent = BKI_EXTENT_WHOLE, .readout = readout, .logits = logits};
+  return run_job((cuda_backend *)backend, &job, n, err);
+}
+
+const bki_backend_ops bki_backend_cuda = {.name = "cuda",
+                                          .has_incremental = has_incremental,
+                                          .create = create,
+                                          .destroy = destroy,
+                                          .score = score,
+                                          .forward = forward};

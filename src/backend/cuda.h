@@ -1,0 +1,131 @@
+/* Inside of the backend `cuda`.
+ *
+ * A call of score or forward is a job. Its texts, longest first, are cut into groups whose readouts fit the memory of a
+ * lane. A worker is a thread with a GPU; it takes groups from the job until there are none, and has two lanes, so that
+ * one computes while the other's results are taken out. An engine makes the readouts of a group's slots (the text, its
+ * variants, its prefixes, as plan.h numbers them); everything after that is common: head, classes, distances. */
+#ifndef BKI_BACKEND_CUDA_H
+#define BKI_BACKEND_CUDA_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "backend.h"
+#include "cuda_device.h"
+#include "cuda_gemm.h"
+#include "kernels.h"
+#include "plan.h"
+
+enum { BKI_CUDA_LANES = 2 };
+
+/* Texts order[first .. first + n) of a job. */
+typedef struct bki_cuda_group {
+  size_t first;
+  size_t n;
+  size_t n_slots;
+  size_t n_words;
+} bki_cuda_group;
+
+typedef struct bki_cuda_job {
+  const bki_sequence *sequences;
+  bki_extent extent;
+  bki_scores *scores; /* of score */
+  float *readout;     /* of forward, [n, 2H] or NULL */
+  float *logits;      /* [n, C] or NULL */
+  size_t *order;      /* [n] longest first */
+  bki_cuda_group *groups;
+  size_t n_groups;
+  atomic_size_t next; /* group */
+  atomic_bool stop;   /* a worker failed */
+} bki_cuda_job;
+
+/* Cuts n sequences into groups of at most max_slots slots; a text with more is a group of its own. */
+bki_status bki_cuda_job_plan(bki_cuda_job *job, size_t n, size_t max_slots, bki_error *err);
+void bki_cuda_job_clear(bki_cuda_job *job);
+
+/* The same array on both sides; the host's is pinned. */
+typedef struct bki_cuda_mirror {
+  bki_cuda_buffer host;
+  bki_cuda_buffer device;
+  size_t bytes; /* in use */
+} bki_cuda_mirror;
+
+bki_status bki_cuda_mirror_reserve(bki_cuda_device *device, bki_cuda_mirror *mirror, size_t count, size_t element_bytes,
+                                   bki_error *err);
+bki_status bki_cuda_mirror_push(bki_cuda_device *device, bki_cuda_mirror *mirror, cudaStream_t stream, bki_error *err);
+bki_status bki_cuda_mirror_pull(bki_cuda_device *device, bki_cuda_mirror *mirror, cudaStream_t stream, bki_error *err);
+void bki_cuda_mirror_release(bki_cuda_mirror *mirror);
+
+/* Memory and streams of a group at work. */
+typedef struct bki_cuda_lane {
+  cudaStream_t stream;         /* of the group: inputs, readouts, results */
+  cudaStream_t second;         /* beside it: the backward direction */
+  cudaEvent_t forked;          /* `stream` has what `second` needs */
+  cudaEvent_t joined;          /* `second` is done */
+  cudaEvent_t done;            /* the results are on the host */
+  const bki_cuda_group *group; /* NULL: free */
+  bki_cuda_mirror ids;         /* int32 [words of the group] */
+  bki_cuda_mirror left;        /* int32 [pairs]: slots whose distance is asked for */
+  bki_cuda_mirror right;
+  bki_cuda_mirror distances; /* float [pairs] */
+  bki_cuda_mirror classes;   /* int32 [S] */
+  bki_cuda_mirror readout;   /* float [S, 2H]; comes back for forward */
+  bki_cuda_mirror logits;    /* float [S, C]; comes back for forward */
+  bki_cuda_buffer dense;     /* float [S, D] */
+  void *engine;              /* the engine's own, NULL before its first group */
+} bki_cuda_lane;
+
+typedef struct bki_cuda_worker bki_cuda_worker;
+
+/* How readouts are made. Engines choose work items and arithmetic of their own. */
+typedef struct bki_cuda_engine {
+  /* Weights in the engine's form into worker->engine. Errors: BKI_E_DEVICE. */
+  bki_status (*create)(bki_cuda_worker *worker, bki_error *err);
+  void (*destroy)(bki_cuda_worker *worker);
+  /* Slots of a group that the device does best with, memory left aside, and the bytes of a lane for each. */
+  size_t (*best_slots)(const bki_cuda_worker *worker);
+  size_t (*slot_bytes)(const bki_cuda_worker *worker);
+  /* Fills lane->readout for all slots of lane->group, whose ids are on the device once lane->stream gets there. */
+  bki_status (*run)(bki_cuda_worker *worker, bki_cuda_lane *lane, const bki_cuda_job *job, bki_error *err);
+  void (*clear_lane)(bki_cuda_lane *lane);
+} bki_cuda_engine;
+
+extern const bki_backend_ops bki_backend_cuda;
+
+extern const bki_cuda_engine bki_cuda_full;        /* cuDNN, every variant from end to end */
+extern const bki_cuda_engine bki_cuda_incremental; /* what variants share is run once */
+
+/* One GPU of the backend. */
+struct bki_cuda_worker {
+  bki_cuda_device device;
+  const bki_model_config *model;
+  const bki_parameters *parameters; /* on the host */
+  bki_cuda_math math;
+  const bki_cuda_engine *ops;
+  void *engine;
+  bki_cuda_buffer block; /* the parameters on the device */
+  bki_cuda_gemm dense;
+  bki_cuda_gemm output;
+  size_t max_slots; /* of a group: the head's products take as many rows */
+  bki_cuda_lane lanes[BKI_CUDA_LANES];
+};
+
+/* Where a tensor of the host's parameters lies on the device. */
+float *bki_cuda_tensor(const bki_cuda_worker *worker, const float *tensor);
+
+bki_status bki_cuda_worker_create(bki_cuda_worker *worker, int ordinal, double memory_share,
+                                  const bki_model_config *model, const bki_parameters *parameters,
+                                  const bki_cuda_engine *engine, bki_cuda_math math, bki_error *err);
+void bki_cuda_worker_destroy(bki_cuda_worker *worker);
+/* Halves the groups after the device ran out of memory. False: they are as small as they get. */
+bool bki_cuda_worker_shrink(bki_cuda_worker *worker);
+/* Takes groups from the job until none is left or a worker failed. */
+bki_status bki_cuda_worker_run(bki_cuda_worker *worker, bki_cuda_job *job, bki_error *err);
+
+/* After the readouts of a lane: classes and distances into its mirrors, on their way to the host. */
+bki_status bki_cuda_head_run(bki_cuda_worker *worker, bki_cuda_lane *lane, const bki_cuda_job *job, bki_error *err);
+/* Products of the head for groups of up to worker->max_slots slots. */
+bki_status bki_cuda_head_create(bki_cuda_worker *worker, bki_error *err);
+void bki_cuda_head_destroy(bki_cuda_worker *worker);
+
+#endif

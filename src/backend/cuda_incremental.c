@@ -1,0 +1,256 @@
+/* Engine `incremental` on any GPU, for any H: one product and one kernel a step and direction.
+ *
+ * What a step reads beside h is a row of a table: W_ih x + b of every word of the vocabulary (gpu.md, the third
+ * saving). The two directions have a stream each. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cuda_runs.h"
+
+/* Rows whose gates stay in a second-level cache of this size. */
+#define CACHE_BYTES ((size_t)32 << 20)
+
+typedef struct incremental {
+  size_t n_pads; /* states after 0 .. n_pads - 1 pads */
+  bki_cuda_gemm recurrent;
+  struct {
+    bki_cuda_buffer inputs; /* [V + 1, 4H] */
+    bki_cuda_buffer w_hh16; /* [4H, H] in half precision, where the product is in it */
+    bki_cuda_buffer pads;   /* [n_pads, 2, H] */
+  } half[2];
+} incremental;
+
+typedef struct incremental_lane {
+  struct {
+    bki_cuda_runs plan;
+    bki_cuda_mirror runs;
+    bki_cuda_buffer states; /* [n_states, 2, H] */
+    bki_cuda_buffer h;      /* [R, H] */
+    bki_cuda_buffer h16;
+    bki_cuda_buffer c;
+    bki_cuda_buffer gates; /* [R, 4H] */
+  } half[2];
+} incremental_lane;
+
+/* W_ih x + b_ih + b_hh of all words, and of a pad behind them. */
+static bki_status make_inputs(bki_cuda_worker *w, incremental *e, int half, bki_error *err) {
+  const bki_model_config *m = w->model;
+  bki_cuda_device *d = &w->device;
+  const bki_lstm_weights *lstm = &w->parameters->lstm[half];
+  const int64_t V = m->vocabulary_size;
+  const int64_t E = m->embedding_dim;
+  const int64_t gates = 4 * (int64_t)m->hidden;
+  bki_cuda_gemm gemm;
+  BKI_TRY(bki_cuda_reserve(d, &e->half[half].inputs, (size_t)(V + 1), (size_t)gates * sizeof(float), err));
+  float *inputs = e->half[half].inputs.data;
+  const float *embedding = bki_cuda_tensor(w, w->parameters->embedding);
+  const float *w_ih = bki_cuda_tensor(w, lstm->w_ih);
+  BKI_TRY(bki_cuda_gemm_create(&gemm, d, 1 << 16, gates, E, BKI_CUDA_FP32, err));
+  bki_status status = bki_cuda_gemm_run(&gemm, V, embedding, w_ih, inputs, d->upload, err);
+  if (status == BKI_OK) {
+    status = m->pad_vector == BKI_PAD_VECTOR_ZERO
+                 ? bki_cuda_check(d, cudaMemsetAsync(inputs + V * gates, 0, (size_t)gates * sizeof *inputs, d->upload),
+                                  "cudaMemsetAsync", err)
+                 : bki_cuda_gemm_run(&gemm, 1, embedding + m->pad_id * E, w_ih, inputs + V * gates, d->upload, err);
+  }
+  bki_cuda_gemm_destroy(&gemm);
+  BKI_TRY(status);
+  const float *const biases[] = {lstm->b_ih, lstm->b_hh};
+  for (int i = 0; i < 2; i++) {
+    BKI_CUDA(d, err,
+             bki_k_bias_activation(inputs, bki_cuda_tensor(w, biases[i]), BKI_K_LINEAR, V + 1, gates, d->upload));
+  }
+  return BKI_OK;
+}
+
+static const void *recurrent_weight(const bki_cuda_worker *w, const incremental *e, int half) {
+  return w->math == BKI_CUDA_FP16 ? e->half[half].w_hh16.data : bki_cuda_tensor(w, w->parameters->lstm[half].w_hh);
+}
+
+static bki_status reserve_states(bki_cuda_worker *w, incremental_lane *l, int half, bki_error *err) {
+  const bki_cuda_runs *plan = &l->half[half].plan;
+  bki_cuda_device *d = &w->device;
+  const size_t H = (size_t)w->model->hidden;
+  const size_t n = plan->levels[0].n > plan->levels[1].n ? plan->levels[0].n : plan->levels[1].n;
+  BKI_TRY(bki_cuda_mirror_reserve(d, &l->half[half].runs, plan->n, sizeof(bki_k_run), err));
+  BKI_TRY(bki_cuda_reserve(d, &l->half[half].states, plan->n_states, 2 * H * sizeof(float), err));
+  BKI_TRY(bki_cuda_reserve(d, &l->half[half].h, n, H * sizeof(float), err));
+  BKI_TRY(bki_cuda_reserve(d, &l->half[half].c, n, H * sizeof(float), err));
+  if (w->math == BKI_CUDA_FP16) {
+    BKI_TRY(bki_cuda_reserve(d, &l->half[half].h16, n, H * sizeof(uint16_t), err));
+  }
+  return bki_cuda_reserve(d, &l->half[half].gates, n, 4 * H * sizeof(float), err);
+}
+
+static bki_k_states states_of(const bki_cuda_worker *w, const bki_cuda_lane *lane, int half) {
+  const incremental *e = w->engine;
+  const incremental_lane *l = lane->engine;
+  return (bki_k_states){.ids = lane->ids.device.data,
+                        .inputs = e->half[half].inputs.data,
+                        .pad_row = w->model->vocabulary_size,
+                        .states = l->half[half].states.data,
+                        .h = l->half[half].h.data,
+                        .h16 = l->half[half].h16.data,
+                        .c = l->half[half].c.data,
+                        .readout = lane->readout.device.data,
+                        .hidden = w->model->hidden,
+                        .half = half};
+}
+
+static bki_status run_level(bki_cuda_worker *w, bki_cuda_lane *lane, int half, const bki_cuda_level *level,
+                            cudaStream_t stream, bki_error *err) {
+  incremental *e = w->engine;
+  incremental_lane *l = lane->engine;
+  bki_cuda_device *d = &w->device;
+  float *gates = l->half[half].gates.data;
+  bki_k_states s = states_of(w, lane, half);
+  s.runs = (const bki_k_run *)l->half[half].runs.device.data + level->first;
+  const void *h = s.h16 != NULL ? s.h16 : (const void *)s.h;
+  BKI_CUDA(d, err, bki_k_begin(&s, (int64_t)level->n, stream));
+  for (int32_t left = level->most_steps; left > 0; left--) {
+    const int64_t n = level->active[left - 1];
+    BKI_TRY(bki_cuda_gemm_run(&e->recurrent, n, h, recurrent_weight(w, e, half), gates, stream, err));
+    BKI_CUDA(d, err, bki_k_step(&s, gates, left, n, stream));
+  }
+  return BKI_OK;
+}
+
+/* The plan is made and its memory reserved. */
+static bki_status run_direction(bki_cuda_worker *w, bki_cuda_lane *lane, int half, cudaStream_t stream,
+                                bki_error *err) {
+  const incremental *e = w->engine;
+  incremental_lane *l = lane->engine;
+  const bki_cuda_runs *plan = &l->half[half].plan;
+  const size_t pads_bytes = e->n_pads * 2 * (size_t)w->model->hidden * sizeof(float);
+  memcpy(l->half[half].runs.host.data, plan->runs, plan->n * sizeof *plan->runs);
+  BKI_TRY(bki_cuda_mirror_push(&w->device, &l->half[half].runs, stream, err));
+  BKI_CUDA(&w->device, err,
+           cudaMemcpyAsync(l->half[half].states.data, e->half[half].pads.data, pads_bytes, cudaMemcpyDeviceToDevice,
+                           stream));
+  for (int i = 0; i < BKI_CUDA_LEVELS; i++) {
+    BKI_TRY(run_level(w, lane, half, &plan->levels[i], stream, err));
+  }
+  return BKI_OK;
+}
+
+static bki_status run(bki_cuda_worker *worker, bki_cuda_lane *lane, const bki_cuda_job *job, bki_error *err) {
+  bki_cuda_device *d = &worker->device;
+  if (lane->engine == NULL && (lane->engine = calloc(1, sizeof(incremental_lane))) == NULL) {
+    return bki_fail_memory(err);
+  }
+  incremental_lane *l = lane->engine;
+  for (int half = 0; half < 2; half++) {
+    BKI_TRY(bki_cuda_runs_make(&l->half[half].plan, worker->model, job, lane->group, half,
+                               ((incremental *)worker->engine)->n_pads, err));
+    BKI_TRY(reserve_states(worker, l, half, err));
+  }
+  BKI_CUDA(d, err, cudaEventRecord(lane->forked, lane->stream));
+  BKI_CUDA(d, err, cudaStreamWaitEvent(lane->second, lane->forked, 0));
+  BKI_TRY(run_direction(worker, lane, 0, lane->stream, err));
+  BKI_TRY(run_direction(worker, lane, 1, lane->second, err));
+  BKI_CUDA(d, err, cudaEventRecord(lane->joined, lane->second));
+  BKI_CUDA(d, err, cudaStreamWaitEvent(lane->stream, lane->joined, 0));
+  return BKI_OK;
+}
+
+static void clear_lane(bki_cuda_lane *lane) {
+  incremental_lane *l = lane->engine;
+  for (int half = 0; half < 2; half++) {
+    bki_cuda_runs_clear(&l->half[half].plan);
+    bki_cuda_mirror_release(&l->half[half].runs);
+    bki_cuda_release(&l->half[half].states);
+    bki_cuda_release(&l->half[half].h);
+    bki_cuda_release(&l->half[half].h16);
+    bki_cuda_release(&l->half[half].c);
+    bki_cuda_release(&l->half[half].gates);
+  }
+  free(l);
+}
+
+/* The states after pads alone: one run that reads nothing else. */
+static bki_status make_pads(bki_cuda_worker *w, incremental *e, int half, bki_error *err) {
+  bki_cuda_device *d = &w->device;
+  const size_t H = (size_t)w->model->hidden;
+  const bki_k_run run = {.first = 1, .end = (int32_t)e->n_pads - 1, .store = 1, .slot = -1};
+  bki_cuda_buffer scratch = {0}; /* the run, h, c, gates, h16 */
+  bki_status status;
+  BKI_TRY(bki_cuda_reserve(d, &e->half[half].pads, e->n_pads, 2 * H * sizeof(float), err));
+  BKI_TRY(bki_cuda_reserve(d, &scratch, 1, sizeof run + 7 * H * sizeof(float), err));
+  float *h = (float *)(void *)((char *)scratch.data + sizeof run);
+  bki_k_states s = {.runs = scratch.data,
+                    .inputs = e->half[half].inputs.data,
+                    .pad_row = w->model->vocabulary_size,
+                    .states = e->half[half].pads.data,
+                    .h = h,
+                    .c = h + H,
+                    .h16 = w->math == BKI_CUDA_FP16 ? h + 6 * H : NULL,
+                    .hidden = w->model->hidden,
+                    .half = half};
+  BKI_TRY_GOTO(status, done, bki_cuda_upload(d, scratch.data, &run, sizeof run, err));
+  BKI_TRY_GOTO(
+      status, done,
+      bki_cuda_check(d, cudaMemsetAsync(s.states, 0, 2 * H * sizeof(float), d->upload), "cudaMemsetAsync", err));
+  BKI_TRY_GOTO(status, done, bki_cuda_check(d, bki_k_begin(&s, 1, d->upload), "bki_k_begin", err));
+  for (int32_t left = run.end; left > 0; left--) {
+    BKI_TRY_GOTO(status, done,
+                 bki_cuda_gemm_run(&e->recurrent, 1, s.h16 != NULL ? s.h16 : (const void *)s.h,
+                                   recurrent_weight(w, e, half), h + 2 * H, d->upload, err));
+    BKI_TRY_GOTO(status, done, bki_cuda_check(d, bki_k_step(&s, h + 2 * H, left, 1, d->upload), "bki_k_step", err));
+  }
+  status = bki_cuda_check(d, cudaStreamSynchronize(d->upload), "cudaStreamSynchronize", err);
+done:
+  bki_cuda_release(&scratch);
+  return status;
+}
+
+static bki_status create(bki_cuda_worker *worker, bki_error *err) {
+  const bki_model_config *m = worker->model;
+  const size_t H = (size_t)m->hidden;
+  bki_cuda_device *d = &worker->device;
+  incremental *e = calloc(1, sizeof *e);
+  worker->engine = e;
+  if (e == NULL) {
+    return bki_fail_memory(err);
+  }
+  e->n_pads = (m->pad == BKI_PAD_NONE ? 0 : (size_t)m->pad_length) + 1;
+  BKI_TRY(
+      bki_cuda_gemm_create(&e->recurrent, d, (int64_t)worker->max_slots, 4 * m->hidden, m->hidden, worker->math, err));
+  for (int half = 0; half < 2; half++) {
+    BKI_TRY(make_inputs(worker, e, half, err));
+    if (worker->math == BKI_CUDA_FP16) {
+      BKI_TRY(bki_cuda_reserve(d, &e->half[half].w_hh16, 4 * H * H, sizeof(uint16_t), err));
+      BKI_CUDA(d, err,
+               bki_k_to_half(e->half[half].w_hh16.data, bki_cuda_tensor(worker, worker->parameters->lstm[half].w_hh),
+                             4 * (int64_t)(H * H), d->upload));
+    }
+    BKI_TRY(make_pads(worker, e, half, err));
+  }
+  return BKI_OK;
+}
+
+static void destroy(bki_cuda_worker *worker) {
+  incremental *e = worker->engine;
+  bki_cuda_gemm_destroy(&e->recurrent);
+  for (int half = 0; half < 2; half++) {
+    bki_cuda_release(&e->half[half].inputs);
+    bki_cuda_release(&e->half[half].w_hh16);
+    bki_cuda_release(&e->half[half].pads);
+  }
+  free(e);
+}
+
+static size_t best_slots(const bki_cuda_worker *worker) {
+  return CACHE_BYTES / (16 * (size_t)worker->model->hidden) + 1;
+}
+
+/* h, c, gates and a stored state or two a slot and direction. */
+static size_t slot_bytes(const bki_cuda_worker *worker) {
+  return 2 * (sizeof(bki_k_run) + 11 * (size_t)worker->model->hidden * sizeof(float));
+}
+
+const bki_cuda_engine bki_cuda_incremental = {.create = create,
+                                              .destroy = destroy,
+                                              .best_slots = best_slots,
+                                              .slot_bytes = slot_bytes,
+                                              .run = run,
+                                              .clear_lane = clear_lane};
