@@ -19,3 +19,11 @@ if(NOT BKI_CUDA STREQUAL "OFF")
   endif()
 endif()
 message(STATUS "CUDA: ${BKI_CUDA} (found: ${BKI_CUDA_FOUND})")
+
+# The headers alone: tests/gpu runs the backend on the CPU where they and a C++ compiler are here, nvcc or not.
+get_filename_component(bki_nvcc_dir "${CMAKE_CUDA_COMPILER}" DIRECTORY)
+find_path(BKI_CUDA_INCLUDE cudnn.h HINTS ${bki_nvcc_dir}/../include $ENV{CUDA_HOME}/include /usr/local/cuda/include)
+set(BKI_CUDA_HEADERS_FOUND OFF)
+if(BKI_CUDA_INCLUDE AND EXISTS ${BKI_CUDA_INCLUDE}/cuda_runtime_api.h AND EXISTS ${BKI_CUDA_INCLUDE}/cublasLt.h)
+  set(BKI_CUDA_HEADERS_FOUND ON)
+endif()
