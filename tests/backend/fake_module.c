@@ -1,6 +1,7 @@
 /* A CUDA module without CUDA, for tests of the way to it: lists devices and computes nothing.
  *   FAKE_VERSION   version that it says it has
- *   FAKE_DEVICES   how many it lists; device 1 is too old
+ *   FAKE_DEVICES   how many it lists
+ *   FAKE_OLD       the one that is too old
  *   FAKE_ERROR     what listing fails with instead
  *   FAKE_SYMBOL    name of the function that it exports */
 #include <stdio.h>
@@ -15,6 +16,9 @@
 #endif
 #ifndef FAKE_DEVICES
 #define FAKE_DEVICES 2
+#endif
+#ifndef FAKE_OLD
+#define FAKE_OLD 1
 #endif
 #ifndef FAKE_ERROR
 #define FAKE_ERROR NULL
@@ -36,10 +40,10 @@ static bki_status list_devices(bki_device **out, size_t *n, bki_error *err) {
   for (int32_t i = 0; i < FAKE_DEVICES; i++) {
     (*out)[i] = (bki_device){.ordinal = i,
                              .name = "Fake GPU",
-                             .major = i == 1 ? 6 : 9,
+                             .major = i == FAKE_OLD ? 6 : 9,
                              .multiprocessors = 132,
                              .total_bytes = (int64_t)80 << 30,
-                             .free_bytes = i == 1 ? -1 : (int64_t)79 << 30,
+                             .free_bytes = i == FAKE_OLD ? -1 : (int64_t)79 << 30,
                              .driver_version = 13010,
                              .runtime_version = 13000};
   }
