@@ -48,6 +48,9 @@ typedef struct bki_scorer_config {
 } bki_scorer_config;
 
 BKI_API void bki_scorer_config_init(bki_scorer_config *config);
+/* Whether this machine has what the settings ask for, as far as that does not depend on a model. Errors: as
+ * bki_scorer_create. */
+BKI_API bki_status bki_scorer_config_check(const bki_scorer_config *config, bki_error *err);
 
 /* A text as ids. length 0 is allowed. */
 typedef struct bki_sequence {

@@ -9,11 +9,20 @@
 static const bki_backend_choice cpu = {.backend = &bki_backend_cpu, .learner = &bki_learner_cpu, .device = -1};
 static const bki_backend_choice ref = {.backend = &bki_backend_ref, .learner = &bki_learner_ref, .device = -1};
 
+/* Whether no CPU has the precision. */
+static bool is_gpu_only(bki_precision precision) {
+  return precision == BKI_PRECISION_TF32 || precision == BKI_PRECISION_FP16;
+}
+
 static bki_status take(bki_backend_choice *out, const bki_backend_choice *choice, const bki_backend_request *request,
                        bki_error *err) {
   if (request->n_devices > 0) {
     return bki_fail(err, BKI_E_USAGE, "backend %s: expected no devices, found %zu: they are for GPUs",
                     choice->backend->name, request->n_devices);
+  }
+  if (is_gpu_only(request->precision)) {
+    return bki_fail(err, BKI_E_USAGE, "backend %s: precision %s is a GPU's",
+                    choice->backend->name, bki_precision_name(request->precision));
   }
   *out = *choice;
   return BKI_OK;
@@ -71,13 +80,12 @@ static bki_status try_cuda(bki_backend_choice *out, const bki_backend_request *r
 }
 
 static bki_status take_auto(bki_backend_choice *out, const bki_backend_request *request, bki_error *err) {
-  const bool tensor_cores = request->precision == BKI_PRECISION_TF32 || request->precision == BKI_PRECISION_FP16;
   bki_error why;
   const bki_status status = try_cuda(out, request, &why);
   if (status == BKI_OK) {
     return BKI_OK;
   }
-  if (tensor_cores) {
+  if (is_gpu_only(request->precision)) {
     return bki_fail(err, status, "precision %s needs a GPU: %s", bki_precision_name(request->precision), why.message);
   }
   if (request->n_devices > 0) {

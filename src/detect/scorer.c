@@ -59,7 +59,9 @@ static bki_status choose_engine(bki_engine *out, const bki_backend_ops *ops, con
   return BKI_OK;
 }
 
-static bki_status check_config(const bki_scorer_config *config, bki_error *err) {
+/* All that does not depend on the model; NULL: it is not known yet. */
+static bki_status choose_backend(bki_backend_choice *choice, bki_isa *isa, const bki_model_config *model,
+                                 const bki_scorer_config *config, bki_error *err) {
   if (!(config->gpu_memory > 0 && config->gpu_memory <= 1)) {
     return bki_fail(err, BKI_E_USAGE, "expected a share of the GPU's memory above 0 to 1, found %g",
                     config->gpu_memory);
@@ -67,22 +69,27 @@ static bki_status check_config(const bki_scorer_config *config, bki_error *err) 
   if (bki_precision_name(config->precision) == NULL) {
     return bki_fail(err, BKI_E_USAGE, "unknown precision %d", (int)config->precision);
   }
-  return BKI_OK;
+  BKI_TRY(find_isa(isa, config->isa == NULL ? "auto" : config->isa, err));
+  const bki_backend_request request = {.name = config->backend,
+                                       .isa = *isa,
+                                       .precision = config->precision,
+                                       .devices = config->devices,
+                                       .n_devices = config->n_devices,
+                                       .incremental = config->engine == BKI_ENGINE_INCREMENTAL ? model : NULL};
+  return bki_backend_choose(choice, &request, err);
+}
+
+bki_status bki_scorer_config_check(const bki_scorer_config *config, bki_error *err) {
+  bki_backend_choice choice;
+  bki_isa isa;
+  return choose_backend(&choice, &isa, NULL, config, err);
 }
 
 /* The backend, and the settings that it gets but for the pool. */
 static bki_status resolve(bki_backend_choice *choice, bki_backend_config *out, const bki_model_config *model,
                           const bki_scorer_config *config, bki_error *err) {
   bki_isa isa = BKI_ISA_AUTO;
-  BKI_TRY(check_config(config, err));
-  BKI_TRY(find_isa(&isa, config->isa == NULL ? "auto" : config->isa, err));
-  const bki_backend_request request = {.name = config->backend,
-                                       .isa = isa,
-                                       .precision = config->precision,
-                                       .devices = config->devices,
-                                       .n_devices = config->n_devices,
-                                       .incremental = config->engine == BKI_ENGINE_INCREMENTAL ? model : NULL};
-  BKI_TRY(bki_backend_choose(choice, &request, err));
+  BKI_TRY(choose_backend(choice, &isa, model, config, err));
   const bool one_device = config->n_devices == 0 && choice->device >= 0;
   *out = (bki_backend_config){.precision = config->precision,
                               .isa = isa,
