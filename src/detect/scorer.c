@@ -81,7 +81,7 @@ static bki_status choose_backend(bki_backend_choice *choice, bki_isa *isa, const
 
 bki_status bki_scorer_config_check(const bki_scorer_config *config, bki_error *err) {
   bki_backend_choice choice;
-  bki_isa isa;
+  bki_isa isa = BKI_ISA_AUTO;
   return choose_backend(&choice, &isa, NULL, config, err);
 }
 
