@@ -43,7 +43,7 @@ typedef struct bki_scorer_config {
   const char *isa;        /* "auto", "portable", "avx2", "avx512", "amx"; NULL is "auto": the best this CPU has */
   const int32_t *devices; /* [n_devices] GPUs, each once; none: the first that will do. Read by create only */
   size_t n_devices;
-  double gpu_memory; /* share of a GPU's free memory that may be used, above 0 to 1; default 0.8 */
+  double gpu_memory; /* share of a GPU's free memory that may be used, above 0 to 1; default, and 0: 0.8 */
   bool increments;   /* compute the prefix increments too (the journal preset needs them; about 1.5x the work) */
 } bki_scorer_config;
 

@@ -72,6 +72,9 @@ static int check(const cli_run_options *o, const char *command) {
   if (option != NULL && (strcmp(o->backend, "cpu") == 0 || strcmp(o->backend, "ref") == 0)) {
     return cli_usage_error(command, "%s is for GPUs, found --backend %s", option, o->backend);
   }
+  if (!isnan(o->gpu_memory) && !(o->gpu_memory > 0 && o->gpu_memory <= 1)) {
+    return cli_usage_error(command, "--gpu-memory X: expected a share above 0 to 1, found %g", o->gpu_memory);
+  }
   return BKI_OK;
 }
 

@@ -26,8 +26,11 @@ struct bki_scorer {
 #define CORE_RATE 5e4
 #define GPU_RATE 2e7
 
+/* Share of a GPU's free memory. */
+#define GPU_MEMORY 0.8
+
 void bki_scorer_config_init(bki_scorer_config *config) {
-  *config = (bki_scorer_config){.backend = "auto", .isa = "auto", .gpu_memory = 0.8};
+  *config = (bki_scorer_config){.backend = "auto", .isa = "auto", .gpu_memory = GPU_MEMORY};
 }
 
 static bki_status find_isa(bki_isa *out, const char *name, bki_error *err) {
@@ -62,7 +65,7 @@ static bki_status choose_engine(bki_engine *out, const bki_backend_ops *ops, con
 /* All that does not depend on the model; NULL: it is not known yet. */
 static bki_status choose_backend(bki_backend_choice *choice, bki_isa *isa, const bki_model_config *model,
                                  const bki_scorer_config *config, bki_error *err) {
-  if (!(config->gpu_memory > 0 && config->gpu_memory <= 1)) {
+  if (!(config->gpu_memory >= 0 && config->gpu_memory <= 1)) {
     return bki_fail(err, BKI_E_USAGE, "expected a share of the GPU's memory above 0 to 1, found %g",
                     config->gpu_memory);
   }
@@ -96,7 +99,7 @@ static bki_status resolve(bki_backend_choice *choice, bki_backend_config *out, c
                               .increments = config->increments,
                               .devices = one_device ? &choice->device : config->devices,
                               .n_devices = one_device ? 1 : config->n_devices,
-                              .gpu_memory = config->gpu_memory};
+                              .gpu_memory = config->gpu_memory == 0 ? GPU_MEMORY : config->gpu_memory};
   return choose_engine(&out->engine, choice->backend, model, config->engine, err);
 }
 
