@@ -27,7 +27,7 @@ typedef struct bki_evaluate_config {
   bki_trigger_config trigger; /* max_words and keep are not read: those of the model count */
   uint64_t seed;              /* of the placement (default 1): a text has its place whatever else is measured */
   bki_scorer_config scorer;   /* increments are not read */
-  bool (*stop)(void *user); /* asked between batches; NULL: never */
+  bool (*stop)(void *user);   /* asked between batches; NULL: never */
   void *user;
   bki_logger logger;
 } bki_evaluate_config;

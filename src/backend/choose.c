@@ -21,8 +21,8 @@ static bki_status take(bki_backend_choice *out, const bki_backend_choice *choice
                     choice->backend->name, request->n_devices);
   }
   if (is_gpu_only(request->precision)) {
-    return bki_fail(err, BKI_E_USAGE, "backend %s: precision %s is a GPU's",
-                    choice->backend->name, bki_precision_name(request->precision));
+    return bki_fail(err, BKI_E_USAGE, "backend %s: precision %s is a GPU's", choice->backend->name,
+                    bki_precision_name(request->precision));
   }
   *out = *choice;
   return BKI_OK;

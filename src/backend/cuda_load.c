@@ -33,8 +33,9 @@ static bki_status open_error(const char *text, bki_error *err) {
   if (missing && itself) {
     return bki_fail(err, BKI_E_DEVICE, "the CUDA module of bki is not installed (%s)", text);
   }
-  return bki_fail(err, BKI_E_DEVICE, missing ? "a library that the CUDA module of bki needs is missing (%s)"
-                                             : "the CUDA module of bki cannot be loaded (%s)",
+  return bki_fail(err, BKI_E_DEVICE,
+                  missing ? "a library that the CUDA module of bki needs is missing (%s)"
+                          : "the CUDA module of bki cannot be loaded (%s)",
                   text);
 }
 

@@ -38,7 +38,8 @@ static json_t *to_json(const found *f) {
   for (size_t i = 0; i < f->n; i++) {
     json_array_append_new(gpus, device_json(&f->devices[i]));
   }
-  json_t *cpu = json_pack("{s:i, s:s, s:s}", "cores", (int)f->cpu.cores, "isa", f->cpu.isa, "isa_bf16", f->cpu.isa_bf16);
+  json_t *cpu =
+      json_pack("{s:i, s:s, s:s}", "cores", (int)f->cpu.cores, "isa", f->cpu.isa, "isa_bf16", f->cpu.isa_bf16);
   json_t *device = f->chosen < 0 ? json_null() : json_integer(f->chosen);
   json_t *reason = f->chosen < 0 ? bki_json_text((bki_str){f->why.message, strlen(f->why.message)}) : json_null();
   return json_pack("{s:s, s:o, s:o, s:o, s:o}", "auto", f->chosen < 0 ? "cpu" : "cuda", "device", device, "reason",

@@ -54,13 +54,14 @@ void cli_add_run_options(cli_command_line *line, cli_run_options *options) {
 
 void cli_add_train_run_options(cli_command_line *line, cli_run_options *options) {
   add_common_options(line, options);
-  cli_add_option(line, &(cli_option){.name = "device",
-                                     .kind = CLI_INT,
-                                     .target = &options->device,
-                                     .value = "N",
-                                     .min = 0,
-                                     .max = MAX_DEVICE,
-                                     .help = "GPU to use, as 'bki devices' numbers it (default: the one that it names)"});
+  cli_add_option(line,
+                 &(cli_option){.name = "device",
+                               .kind = CLI_INT,
+                               .target = &options->device,
+                               .value = "N",
+                               .min = 0,
+                               .max = MAX_DEVICE,
+                               .help = "GPU to use, as 'bki devices' numbers it (default: the one that it names)"});
 }
 
 /* A CPU that was asked for by name has no use for what is said about GPUs. */

@@ -145,8 +145,7 @@ static bki_status read_corpus(bki_training *t, bki_error *err) {
 
 static bki_status choose_backend(bki_training *t, bki_error *err) {
   const bki_train_config *c = t->config;
-  const bki_backend_request request = {
-      .name = c->backend, .devices = &c->device, .n_devices = c->device >= 0 ? 1 : 0};
+  const bki_backend_request request = {.name = c->backend, .devices = &c->device, .n_devices = c->device >= 0 ? 1 : 0};
   BKI_TRY(bki_backend_choose(&t->backend, &request, err));
   t->ops = t->backend.learner;
   return BKI_OK;

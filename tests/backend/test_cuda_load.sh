@@ -94,5 +94,15 @@ refuses two 'CUDA_VISIBLE_DEVICES is set and empty: it hides every GPU'
 export CUDA_VISIBLE_DEVICES=7
 refuses refuses 'CUDA_VISIBLE_DEVICES="7" leaves no GPU that can be used (cudaGetDeviceCount: no device)'
 
+# A sanitizer opens libraries in the program's place, and does not know where the program looks.
+if [ "${BKI_INSTRUMENTED:-0}" = 0 ] && [ -n "${BKI_BUILD_DIR-}" ]; then
+  unset CUDA_VISIBLE_DEVICES
+  cmake --install "$BKI_BUILD_DIR" --prefix "$work/prefix" >/dev/null || exit 1
+  library=$(find "$work/prefix" -name libbki.so)
+  cp "$work/two/libbki-cuda.so.0" "$(dirname "$library")"
+  BKI_PROGRAM=$work/prefix/bin/bki
+  says "an installed program finds the module beside the library" 'auto: cuda, GPU 0' driver devices
+fi
+
 echo "1..$n"
 exit $failed
