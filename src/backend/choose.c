@@ -47,15 +47,16 @@ static bki_status check_devices(const bki_cuda_access *cuda, const bki_backend_r
 
 static bki_status take_cuda(bki_backend_choice *out, const bki_backend_request *request, bki_error *err) {
   const bki_cuda_access *cuda;
-  int32_t device = -1;
+  int32_t device = 0;
   BKI_TRY(bki_cuda_load(&cuda, err));
-  BKI_TRY(check_devices(cuda, request, err));
-  if (request->n_devices == 0) {
+  if (request->n_devices > 0) {
+    BKI_TRY(check_devices(cuda, request, err));
+    device = request->devices[0];
+  } else {
     BKI_TRY(bki_cuda_first_device(cuda, &device, err));
   }
-  const bki_device *first = &cuda->devices[request->n_devices == 0 ? device : request->devices[0]];
   *out = (bki_backend_choice){.backend = cuda->module->backend, .learner = cuda->module->learner, .device = device};
-  snprintf(out->reason, sizeof out->reason, "GPU %d is %s", first->ordinal, first->name);
+  snprintf(out->reason, sizeof out->reason, "GPU %d is %s", device, cuda->devices[device].name);
   return BKI_OK;
 }
 

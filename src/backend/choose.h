@@ -17,7 +17,7 @@ typedef struct bki_backend_request {
 typedef struct bki_backend_choice {
   const bki_backend_ops *backend;
   const bki_learner_ops *learner;
-  int32_t device;   /* the GPU to take when the request names none; -1: the backend uses none */
+  int32_t device;   /* the first GPU that was named, or the one to take; -1: the backend uses none */
   char reason[512]; /* why "auto" came to this, one line; "" when the backend was named */
 } bki_backend_choice;
 

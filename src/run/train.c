@@ -158,7 +158,7 @@ static bki_status create_learner(bki_training *t, bki_error *err) {
                                      .dropout = c->dropout,
                                      .seed = c->seed,
                                      .optimizer = c->optimizer,
-                                     .device = c->device >= 0 ? c->device : t->backend.device,
+                                     .device = t->backend.device,
                                      .pool = t->pool};
   return t->ops->create(&t->learner, &config, t->parameters, err);
 }

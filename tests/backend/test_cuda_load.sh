@@ -35,7 +35,7 @@ says() {
   output=$(run "${@:3}")
   # shellcheck disable=SC2053 # the right side is a pattern
   if [[ $output == *$2* ]]; then echo "ok $n - $1"; else
-    printf 'not ok %d - %s\n  expected: %s\n%s\n' "$n" "$1" "$2" "$(sed 's/^/  found:    /' <<<"$output")"
+    printf 'not ok %d - %s\n  expected: %s\n  found:    %s\n' "$n" "$1" "$2" "${output//$'\n'/$'\n'            }"
     failed=1
   fi
 }
