@@ -2,6 +2,11 @@
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/bki)
 
+# The CUDA module lies beside the libraries; program and shared library look for it there, wherever that is moved to.
+file(RELATIVE_PATH to_libraries ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
+set_target_properties(bki PROPERTIES INSTALL_RPATH "$ORIGIN/${to_libraries}")
+set_target_properties(bki_shared PROPERTIES INSTALL_RPATH "$ORIGIN")
+
 install(TARGETS bki RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS bki_static bki_shared EXPORT bkiTargets)
 install(DIRECTORY include/bki DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

@@ -49,7 +49,7 @@ typedef struct bki_defend_config {
   /* Of the victim and of the retrained model, which gets the classes of a victim trained here. Not read: corpus,
    * on_error, model_path, force, progress, stop, user, logger. */
   bki_train_config train;
-  bki_scorer_config scorer; /* of the scan; backend, threads and isa of the evaluation too */
+  bki_scorer_config scorer; /* of the scan; of the evaluation too but for engine and precision */
   bki_rule rule;
   double commit_seconds; /* of the scan */
   /* Evaluation: files of test texts in the corpus' format and fields; none: no evaluation. */

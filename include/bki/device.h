@@ -1,4 +1,4 @@
-/* The GPUs that the backend `cuda` can use. */
+/* What can compute: the GPUs that the backend `cuda` can use, and the CPU. */
 #ifndef BKI_DEVICE_H
 #define BKI_DEVICE_H
 
@@ -29,6 +29,18 @@ typedef struct bki_device {
 BKI_API bki_status bki_devices_list(bki_device **out, size_t *n, bki_error *err);
 /* NULL is allowed. */
 BKI_API void bki_devices_free(bki_device *devices);
+
+/* The GPU that the backend "auto" takes when none is named: the first one that the kernels run on (compute capability
+ * 7.5 or newer). Errors: as bki_devices_list; BKI_E_DEVICE: all are older. */
+BKI_API bki_status bki_devices_choose(int32_t *ordinal, bki_error *err);
+
+/* The CPU as the backend `cpu` takes it when nothing is named. */
+typedef struct bki_processor {
+  int32_t cores;        /* that this process may use: the number of threads */
+  const char *isa;      /* for precision fp32: "avx512"; static storage, as the next */
+  const char *isa_bf16; /* for precision bf16: "avx512 (bf16 emulated)" */
+} bki_processor;
+BKI_API void bki_processor_get(bki_processor *out);
 
 #ifdef __cplusplus
 }

@@ -12,6 +12,7 @@
 #include <bki/model.h>
 #include <bki/poison.h>
 #include <bki/scan.h>
+#include <bki/scorer.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,10 +26,8 @@ typedef struct bki_evaluate_config {
   size_t n_backdoors;
   bki_trigger_config trigger; /* max_words and keep are not read: those of the model count */
   uint64_t seed;              /* of the placement (default 1): a text has its place whatever else is measured */
-  const char *backend;        /* as bki_scorer_config; so the next two */
-  int32_t threads;
-  const char *isa;
-  bool (*stop)(void *user); /* asked between batches; NULL: never */
+  bki_scorer_config scorer;   /* increments are not read */
+  bool (*stop)(void *user);   /* asked between batches; NULL: never */
   void *user;
   bki_logger logger;
 } bki_evaluate_config;

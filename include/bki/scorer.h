@@ -34,18 +34,23 @@ typedef enum bki_precision {
 BKI_API const char *bki_precision_name(bki_precision precision);
 
 typedef struct bki_scorer_config {
-  const char *backend; /* "auto", "cpu", "ref"; NULL is "auto" */
+  /* "auto", "cpu", "cuda", "ref" (slow, the oracle); NULL is "auto": cuda where there is a GPU that does what is asked
+   * for here, else cpu. What only a GPU does (devices, precisions) is not left to the CPU. */
+  const char *backend;
   bki_engine engine;
   bki_precision precision;
   int32_t threads;        /* 0: one a core that this process may use */
   const char *isa;        /* "auto", "portable", "avx2", "avx512", "amx"; NULL is "auto": the best this CPU has */
-  const int32_t *devices; /* [n_devices] GPUs, each once; NULL: the first. Read by create only */
+  const int32_t *devices; /* [n_devices] GPUs, each once; none: the first that will do. Read by create only */
   size_t n_devices;
-  double gpu_memory; /* share of a GPU's free memory that may be used, above 0 to 1; default 0.8 */
+  double gpu_memory; /* share of a GPU's free memory that may be used, above 0 to 1; default, and 0: 0.8 */
   bool increments;   /* compute the prefix increments too (the journal preset needs them; about 1.5x the work) */
 } bki_scorer_config;
 
 BKI_API void bki_scorer_config_init(bki_scorer_config *config);
+/* Whether this machine has what the settings ask for, as far as that does not depend on a model. Errors: as
+ * bki_scorer_create. */
+BKI_API bki_status bki_scorer_config_check(const bki_scorer_config *config, bki_error *err);
 
 /* A text as ids. length 0 is allowed. */
 typedef struct bki_sequence {
@@ -64,7 +69,8 @@ typedef struct bki_scores {
 /* One user at a time; it uses its own threads inside. The model has to outlive it. */
 typedef struct bki_scorer bki_scorer;
 
-/* Errors: BKI_E_USAGE (an unknown name, incremental with a deep model), BKI_E_DEVICE (not usable on this machine). */
+/* Errors: BKI_E_USAGE (an unknown name, incremental with a deep model, devices of a CPU), BKI_E_DEVICE (not usable on
+ * this machine, with the reason). */
 BKI_API bki_status bki_scorer_create(bki_scorer **out, const bki_model *model, const bki_scorer_config *config,
                                      bki_error *err);
 /* NULL is allowed. */
@@ -90,6 +96,12 @@ BKI_API const char *bki_scorer_engine(const bki_scorer *scorer);
 BKI_API const char *bki_scorer_precision(const bki_scorer *scorer);
 BKI_API const char *bki_scorer_isa(const bki_scorer *scorer);
 BKI_API int32_t bki_scorer_threads(const bki_scorer *scorer);
+/* Why "auto" came to this backend, one line: "GPU 0 is ..." or why there is none. "" when the backend was named. */
+BKI_API const char *bki_scorer_reason(const bki_scorer *scorer);
+
+/* Row-steps of a call that gives a slow machine of this kind about a second to do and keeps it busy: a first guess, for
+ * callers that measure. */
+BKI_API double bki_scorer_second_of_work(const bki_scorer *scorer);
 
 #ifdef __cplusplus
 }

@@ -66,9 +66,9 @@ typedef struct bki_train_config {
   /* With validation the parameters of the epoch with the lowest validation loss become the model, and training ends
    * after this many epochs without a lower one; 0: never early. Without validation the last epoch's become it. */
   int32_t patience;
-  const char *backend;       /* "auto", "cpu", "ref"; NULL is "auto" */
+  const char *backend;       /* as bki_scorer_config */
   int32_t threads;           /* 0: one a core */
-  int32_t device;            /* GPU of the backend cuda; -1, the default: the first */
+  int32_t device;            /* GPU of the backend cuda; -1, the default: the first that will do */
   const char *model_path;    /* the directory to make; work in progress stands beside it under "<model_path>.partial" */
   bool force;                /* replace the model, and drop the work in progress, of another training */
   double checkpoint_seconds; /* at most this much work is lost to a crash; default 60 */

@@ -60,10 +60,6 @@ typedef struct bki_backend_ops {
 extern const bki_backend_ops bki_backend_cpu; /* own kernels, threads over texts */
 extern const bki_backend_ops bki_backend_ref; /* the oracle: plain loops in double precision, engine full */
 
-/* The backend of a name; "auto" is the first of the table. Errors: BKI_E_USAGE: no such name; BKI_E_DEVICE: this build
- * does not have it. */
-bki_status bki_backend_find(const bki_backend_ops **out, const char *name, bki_error *err);
-
 /* "auto", "portable", "avx2", "avx512", "amx". */
 const char *bki_isa_name(bki_isa isa);
 

@@ -1,4 +1,4 @@
-/* The contract of libbki-cuda.so, which backend.c and learner.c open when a GPU is asked for: everything of CUDA is in
+/* The contract of libbki-cuda.so, which cuda_load.c opens when a GPU is asked for: everything of CUDA is in
  * there, so that nobody else links it. It carries its own copy of the layers below. */
 #ifndef BKI_BACKEND_CUDA_MODULE_H
 #define BKI_BACKEND_CUDA_MODULE_H

@@ -73,7 +73,7 @@ struct bki_learner_ops {
 extern const bki_learner_ops bki_learner_cpu; /* fp32, GEMM library, threads */
 extern const bki_learner_ops bki_learner_ref; /* the oracle: plain loops in double precision, one thread */
 
-/* The learner of a name; "auto" is the first of the table. Errors: BKI_E_USAGE, BKI_E_DEVICE. */
+/* The learner of a name, without further wishes; see choose.h. Errors: BKI_E_USAGE, BKI_E_DEVICE. */
 bki_status bki_learner_find(const bki_learner_ops **out, const char *name, bki_error *err);
 
 /* Whether dropout keeps a unit. `site`: the layer whose output it is, num_layers for the readout. `row`: of the batch.

@@ -32,7 +32,7 @@ struct bki_pool {
   atomic_size_t next;
 };
 
-static int32_t usable_cores(void) {
+int32_t bki_pool_cores(void) {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) != 0) {
     return 1;
@@ -102,7 +102,7 @@ bki_status bki_pool_create(bki_pool **out, int32_t threads, bki_error *err) {
   if (pool == NULL) {
     return bki_fail_memory(err);
   }
-  pool->threads = threads == 0 ? usable_cores() : threads;
+  pool->threads = threads == 0 ? bki_pool_cores() : threads;
   pthread_mutex_init(&pool->mutex, NULL);
   pthread_cond_init(&pool->wake, NULL);
   pthread_cond_init(&pool->done, NULL);

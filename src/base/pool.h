@@ -16,6 +16,8 @@ typedef void (*bki_pool_fn)(void *context, size_t i, int32_t worker);
 bki_status bki_pool_create(bki_pool **out, int32_t threads, bki_error *err);
 void bki_pool_destroy(bki_pool *pool); /* NULL is allowed */
 int32_t bki_pool_threads(const bki_pool *pool);
+/* Cores that this process may use. */
+int32_t bki_pool_cores(void);
 
 /* Runs fn for 0 <= i < n, each once, handed out in ascending order to whoever is free; returns when all are done. One
  * caller at a time; fn must not call it again. */

@@ -13,6 +13,7 @@ typedef struct defend_options {
   bki_defend_config config;
   cli_rule_options rule;
   cli_train_options train;
+  cli_run_options run;
   cli_texts tests;
   cli_trigger_options trigger;
   bool no_retrain;
@@ -163,8 +164,8 @@ static int settle(defend_options *o, const cli_command_line *line) {
   if (c->work_path == NULL || strlen(c->work_path) + sizeof "/summary.json" > PATH_MAX) {
     return cli_usage_error("defend", "expected --work DIR");
   }
-  int exit_code = BKI_OK;
-  if (!cli_trigger_apply("defend", &o->trigger, &c->trigger, &exit_code)) {
+  int exit_code = cli_run_options_apply(&o->run, "defend", &c->scorer);
+  if (exit_code != BKI_OK || !cli_trigger_apply("defend", &o->trigger, &c->trigger, &exit_code)) {
     return exit_code;
   }
   c->backdoors = o->trigger.backdoors;
@@ -178,6 +179,7 @@ static int settle(defend_options *o, const cli_command_line *line) {
   c->scorer.increments = c->rule.preset == BKI_PRESET_JOURNAL;
   c->train.backend = c->scorer.backend;
   c->train.threads = c->scorer.threads;
+  c->train.device = c->scorer.n_devices > 0 ? c->scorer.devices[0] : -1;
   c->step = show_step;
   c->train_progress = show_training;
   c->scan_progress = show_scan;
@@ -202,10 +204,12 @@ int cli_defend(int argc, char **argv) {
   bki_defend_config_init(&o.config);
   cli_rule_options_init(&o.rule);
   cli_train_options_init(&o.train, &o.config.train);
+  cli_run_options_init(&o.run);
   add_own_options(&line, &o);
   cli_add_trigger_options(&line, &o.trigger);
   cli_add_corpus_options(&line, &o.config.corpus);
   cli_add_rule_options(&line, &o.rule);
+  cli_add_run_options(&line, &o.run);
   cli_add_scorer_options(&line, &o.config.scorer);
   cli_add_train_options(&line, &o.train);
   if (cli_parse(&line, argc, argv, &exit_code)) {

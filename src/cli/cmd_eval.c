@@ -7,6 +7,7 @@
 typedef struct eval_options {
   bki_evaluate_config config;
   cli_trigger_options trigger;
+  cli_run_options run;
   bool quiet;
   bool json;
 } eval_options;
@@ -21,23 +22,6 @@ static void add_own_options(cli_command_line *line, eval_options *o) {
        .target = &c->on_error,
        .choices = on_error,
        .help = "at a bad record end, or pass over it (default fail)"},
-      {.name = "backend",
-       .kind = CLI_TEXT,
-       .target = &c->backend,
-       .value = "NAME",
-       .help = "auto, cpu, or ref (slow, the oracle) (default auto)"},
-      {.name = "threads",
-       .kind = CLI_INT,
-       .target = &c->threads,
-       .value = "N",
-       .min = 0,
-       .max = 4096,
-       .help = "0 is one a core (default 0)"},
-      {.name = "isa",
-       .kind = CLI_TEXT,
-       .target = &c->isa,
-       .value = "NAME",
-       .help = "auto, portable, avx2, avx512 or amx (default auto: the best here)"},
       {.name = "quiet", .letter = 'q', .kind = CLI_FLAG, .target = &o->quiet, .help = "no progress on stderr"},
       {.name = "json", .kind = CLI_FLAG, .target = &o->json, .help = "print the result as JSON"},
   };
@@ -86,11 +70,17 @@ int cli_eval(int argc, char **argv) {
   };
   int exit_code;
   bki_evaluate_config_init(&o.config);
+  cli_run_options_init(&o.run);
   cli_add_trigger_options(&line, &o.trigger);
   add_own_options(&line, &o);
   cli_add_corpus_options(&line, &o.config.corpus);
+  cli_add_run_options(&line, &o.run);
   if (!cli_parse(&line, argc, argv, &exit_code) ||
       !cli_trigger_apply("eval", &o.trigger, &o.config.trigger, &exit_code)) {
+    return exit_code;
+  }
+  exit_code = cli_run_options_apply(&o.run, "eval", &o.config.scorer);
+  if (exit_code != BKI_OK) {
     return exit_code;
   }
   o.config.backdoors = o.trigger.backdoors;

@@ -158,8 +158,10 @@ static int run(const char *verb, const char *path, const bki_scorer_config *conf
 int cli_model(int argc, char **argv) {
   bool json = false;
   bki_scorer_config config;
+  cli_run_options where;
   int exit_code;
   bki_scorer_config_init(&config);
+  cli_run_options_init(&where);
   cli_command_line line = {
       .command = "model",
       .usage = "info|check MODEL [OPTION...]",
@@ -171,9 +173,11 @@ int cli_model(int argc, char **argv) {
       .options = {{.name = "json", .kind = CLI_FLAG, .target = &json, .help = "print JSON"}},
       .n_options = 1,
   };
+  cli_add_run_options(&line, &where);
   cli_add_scorer_options(&line, &config);
   if (!cli_parse(&line, argc, argv, &exit_code)) {
     return exit_code;
   }
-  return run(line.args[0], line.args[1], &config, json);
+  exit_code = cli_run_options_apply(&where, "model", &config);
+  return exit_code != BKI_OK ? exit_code : run(line.args[0], line.args[1], &config, json);
 }

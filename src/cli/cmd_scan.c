@@ -11,6 +11,7 @@ enum { BEST_CANDIDATES = 5 };
 typedef struct scan_options {
   bki_scan_config config;
   cli_rule_options rule;
+  cli_run_options run;
   bool quiet;
   bool json;
   bool check;
@@ -44,9 +45,7 @@ static void add_own_options(cli_command_line *line, scan_options *o) {
       {.name = "quiet", .letter = 'q', .kind = CLI_FLAG, .target = &o->quiet, .help = "no progress on stderr"},
       {.name = "json", .kind = CLI_FLAG, .target = &o->json, .help = "print the result as JSON"},
   };
-  for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-    cli_add_option(line, &options[i]);
-  }
+  CLI_ADD_OPTIONS(line, options);
 }
 
 static void show_progress(void *user, const bki_progress *state) {
@@ -165,15 +164,21 @@ int cli_scan(int argc, char **argv) {
   int exit_code;
   bki_scan_config_init(&o.config);
   cli_rule_options_init(&o.rule);
+  cli_run_options_init(&o.run);
   add_own_options(&line, &o);
   cli_add_corpus_options(&line, &o.config.corpus);
   cli_add_rule_options(&line, &o.rule);
+  cli_add_run_options(&line, &o.run);
   cli_add_scorer_options(&line, &o.config.scorer);
   if (!cli_parse(&line, argc, argv, &exit_code)) {
     return exit_code;
   }
   if (o.config.store_path == NULL || strcmp(o.config.store_path, "-") == 0) {
     return cli_usage_error("scan", "expected -o STORE%s", o.config.store_path == NULL ? "" : ", a file, found \"-\"");
+  }
+  exit_code = cli_run_options_apply(&o.run, "scan", &o.config.scorer);
+  if (exit_code != BKI_OK) {
+    return exit_code;
   }
   cli_rule_apply(&o.rule, &o.config.rule);
   o.config.scorer.increments = o.config.scorer.increments || o.config.rule.preset == BKI_PRESET_JOURNAL;

@@ -143,9 +143,11 @@ int cli_score(int argc, char **argv) {
   bool json = false;
   cli_color color = CLI_COLOR_AUTO;
   bki_scorer_config config;
+  cli_run_options where;
   bki_rule rule;
   int exit_code;
   bki_scorer_config_init(&config);
+  cli_run_options_init(&where);
   bki_rule_init(&rule, BKI_PRESET_PAPER);
   cli_command_line line = {
       .command = "score",
@@ -165,8 +167,13 @@ int cli_score(int argc, char **argv) {
       .n_options = 2,
   };
   cli_add_color_option(&line, &color);
+  cli_add_run_options(&line, &where);
   cli_add_scorer_options(&line, &config);
   if (!cli_parse(&line, argc, argv, &exit_code)) {
+    return exit_code;
+  }
+  exit_code = cli_run_options_apply(&where, "score", &config);
+  if (exit_code != BKI_OK) {
     return exit_code;
   }
   const char *argument = line.n_args == 2 ? line.args[1] : "-";

@@ -9,12 +9,13 @@
 typedef struct train_options {
   bki_train_config config;
   cli_train_options shared;
+  cli_run_options run;
   bool quiet;
   bool json;
   cli_progress progress;
 } train_options;
 
-static void add_run_options(cli_command_line *line, train_options *o) {
+static void add_own_options(cli_command_line *line, train_options *o) {
   static const char *const on_error[] = {"fail", "skip", NULL};
   bki_train_config *c = &o->config;
   const cli_option options[] = {
@@ -30,18 +31,6 @@ static void add_run_options(cli_command_line *line, train_options *o) {
        .target = &c->on_error,
        .choices = on_error,
        .help = "at a bad record end, or pass over it (default fail)"},
-      {.name = "backend",
-       .kind = CLI_TEXT,
-       .target = &c->backend,
-       .value = "NAME",
-       .help = "auto, cpu, or ref (slow, the oracle) (default auto)"},
-      {.name = "threads",
-       .kind = CLI_INT,
-       .target = &c->threads,
-       .value = "N",
-       .min = 0,
-       .max = 4096,
-       .help = "0 is one a core (default 0)"},
       {.name = "checkpoint-seconds",
        .kind = CLI_REAL,
        .target = &c->checkpoint_seconds,
@@ -80,6 +69,10 @@ static int settle(train_options *o, const cli_command_line *line) {
   if (c->model_path == NULL || strcmp(c->model_path, "-") == 0) {
     return cli_usage_error("train", "expected -o MODEL%s", c->model_path == NULL ? "" : ", a directory, found \"-\"");
   }
+  int exit_code = cli_train_run_options_apply(&o->run, "train", c);
+  if (exit_code != BKI_OK) {
+    return exit_code;
+  }
   c->corpus.paths = (const char *const *)line->args;
   c->corpus.n_paths = line->n_args;
   c->progress = show_progress;
@@ -103,7 +96,9 @@ int cli_train(int argc, char **argv) {
   int exit_code;
   bki_train_config_init(&o.config);
   cli_train_options_init(&o.shared, &o.config);
-  add_run_options(&line, &o);
+  cli_run_options_init(&o.run);
+  add_own_options(&line, &o);
+  cli_add_train_run_options(&line, &o.run);
   cli_add_corpus_options(&line, &o.config.corpus);
   cli_add_train_options(&line, &o.shared);
   if (cli_parse(&line, argc, argv, &exit_code)) {

@@ -22,6 +22,7 @@ static const command commands[] = {
     {"purify", cli_purify, "write the corpus without the flagged samples"},
     {"explain", cli_explain, "show one sample's words with their scores"},
     {"score", cli_score, "score the words of one text"},
+    {"devices", cli_devices, "list the GPUs and the CPU, and which of them computes"},
     {"model", cli_model, "describe a model directory, or check it"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

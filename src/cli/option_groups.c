@@ -10,7 +10,7 @@ static const char *const formats[] = {"auto", "jsonl", "csv", "tsv", NULL};
 static const char *const quotings[] = {"auto", "double", "none", NULL};
 static const char *const headers[] = {"auto", "present", "absent", NULL};
 static const char *const engines[] = {"auto", "full", "incremental", NULL};
-static const char *const precisions[] = {"fp32", "bf16", NULL};
+static const char *const precisions[] = {"fp32", "bf16", "tf32", "fp16", NULL};
 
 void cli_add_corpus_options(cli_command_line *line, bki_corpus_config *config) {
   const cli_option options[] = {
@@ -57,11 +57,6 @@ void cli_add_corpus_options(cli_command_line *line, bki_corpus_config *config) {
 
 void cli_add_scorer_options(cli_command_line *line, bki_scorer_config *config) {
   const cli_option options[] = {
-      {.name = "backend",
-       .kind = CLI_TEXT,
-       .target = &config->backend,
-       .value = "NAME",
-       .help = "auto, cpu, or ref (slow, the oracle) (default auto)"},
       {.name = "engine",
        .kind = CLI_CHOICE,
        .target = &config->engine,
@@ -71,19 +66,7 @@ void cli_add_scorer_options(cli_command_line *line, bki_scorer_config *config) {
        .kind = CLI_CHOICE,
        .target = &config->precision,
        .choices = precisions,
-       .help = "of the recurrent products (default fp32)"},
-      {.name = "threads",
-       .kind = CLI_INT,
-       .target = &config->threads,
-       .value = "N",
-       .min = 0,
-       .max = 4096,
-       .help = "0 is one a core (default 0)"},
-      {.name = "isa",
-       .kind = CLI_TEXT,
-       .target = &config->isa,
-       .value = "NAME",
-       .help = "auto, portable, avx2, avx512 or amx (default auto: the best here)"},
+       .help = "of the recurrent products: bf16 on a CPU, tf32 or fp16 on a GPU (default fp32)"},
   };
   CLI_ADD_OPTIONS(line, options);
 }

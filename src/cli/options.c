@@ -139,6 +139,10 @@ static int value_error(const cli_command_line *line, const cli_option *option, c
     return cli_usage_error(line->command, "%s: expected a whole number, %lld to %lld, found \"%s\"", left + 4,
                            (long long)option->min, (long long)option->max, text);
   }
+  if (option->kind == CLI_INTS) {
+    return cli_usage_error(line->command, "%s: expected whole numbers, %lld to %lld, each once, found \"%s\"", left + 4,
+                           (long long)option->min, (long long)option->max, text);
+  }
   if (option->kind == CLI_TEXTS) {
     return cli_usage_error(line->command, "%s: expected at most %d of them, found another, \"%s\"", left + 4,
                            CLI_MAX_TEXTS, text);
@@ -158,6 +162,43 @@ static bool add_text(cli_texts *texts, const char *text) {
   return true;
 }
 
+/* One of `n` characters of `text`. */
+static bool add_integer(const cli_option *option, const char *text, size_t n) {
+  cli_ints *out = option->target;
+  char number[16];
+  int64_t value;
+  if (out->n == CLI_MAX_INTS || n >= sizeof number) {
+    return false;
+  }
+  memcpy(number, text, n);
+  number[n] = '\0';
+  if (!parse_integer(number, &value) || value < option->min || value > option->max) {
+    return false;
+  }
+  for (size_t i = 0; i < out->n; i++) {
+    if (out->items[i] == value) {
+      return false;
+    }
+  }
+  out->items[out->n++] = (int32_t)value;
+  return true;
+}
+
+/* "0,2" */
+static bool set_integers(const cli_option *option, const char *text) {
+  ((cli_ints *)option->target)->n = 0;
+  for (;;) {
+    const size_t n = strcspn(text, ",");
+    if (!add_integer(option, text, n)) {
+      return false;
+    }
+    if (text[n] == '\0') {
+      return true;
+    }
+    text += n + 1;
+  }
+}
+
 static bool set_option(const cli_option *option, const char *text) {
   switch (option->kind) {
     case CLI_FLAG: *(bool *)option->target = true; return true;
@@ -168,6 +209,7 @@ static bool set_option(const cli_option *option, const char *text) {
     case CLI_REAL: return set_real(option, text);
     case CLI_CHOICE: return set_choice(option, text);
     case CLI_U64: return set_u64(option, text);
+    case CLI_INTS: return set_integers(option, text);
   }
   return false;
 }

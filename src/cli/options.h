@@ -20,14 +20,20 @@ typedef enum cli_kind {
   CLI_REAL,   /* double */
   CLI_CHOICE, /* an enum: the index in choices */
   CLI_U64,    /* uint64_t */
+  CLI_INTS,   /* cli_ints: whole numbers within min .. max between commas, each once */
 } cli_kind;
 
-enum { CLI_MAX_TEXTS = 64 };
+enum { CLI_MAX_TEXTS = 64, CLI_MAX_INTS = 64 };
 
 typedef struct cli_texts {
   const char *items[CLI_MAX_TEXTS];
   size_t n;
 } cli_texts;
+
+typedef struct cli_ints {
+  int32_t items[CLI_MAX_INTS];
+  size_t n;
+} cli_ints;
 
 typedef struct cli_option {
   const char *name;
@@ -68,6 +74,26 @@ int cli_usage_error(const char *command, const char *format, ...) __attribute__(
 
 /* Groups of options that commands share. */
 void cli_add_corpus_options(cli_command_line *line, bki_corpus_config *config);
+
+/* Where a command computes. */
+typedef struct cli_run_options {
+  const char *backend;
+  int32_t threads;
+  const char *isa;
+  cli_ints devices;
+  int32_t device;    /* of a command that trains; -1: not given */
+  double gpu_memory; /* NaN: not given */
+} cli_run_options;
+
+void cli_run_options_init(cli_run_options *options);
+void cli_add_run_options(cli_command_line *line, cli_run_options *options);
+/* Of training, which takes one GPU and no instruction set. */
+void cli_add_train_run_options(cli_command_line *line, cli_run_options *options);
+/* After parsing; the settings borrow from `options`. Returns BKI_OK, or the exit code of an error that was told. */
+int cli_run_options_apply(const cli_run_options *options, const char *command, bki_scorer_config *config);
+int cli_train_run_options_apply(const cli_run_options *options, const char *command, bki_train_config *config);
+
+/* How scores are computed there. */
 void cli_add_scorer_options(cli_command_line *line, bki_scorer_config *config);
 
 /* A rule as far as it was given; the rest comes from the store's rule, or from the preset's defaults when another

@@ -6,6 +6,7 @@
 
 #include "array.h"
 #include "backend.h"
+#include "choose.h"
 #include "fail.h"
 #include "parameters.h"
 #include "pool.h"
@@ -17,10 +18,19 @@ struct bki_scorer {
   bki_engine engine; /* never AUTO */
   bki_precision precision;
   bool increments;
+  size_t n_devices; /* GPUs at work */
+  char reason[sizeof((bki_backend_choice *)0)->reason];
 };
 
+/* A second's row-steps of the slowest backend on a slow core, and of a small GPU. */
+#define CORE_RATE 5e4
+#define GPU_RATE 2e7
+
+/* Share of a GPU's free memory. */
+#define GPU_MEMORY 0.8
+
 void bki_scorer_config_init(bki_scorer_config *config) {
-  *config = (bki_scorer_config){.backend = "auto", .isa = "auto", .gpu_memory = 0.8};
+  *config = (bki_scorer_config){.backend = "auto", .isa = "auto", .gpu_memory = GPU_MEMORY};
 }
 
 static bki_status find_isa(bki_isa *out, const char *name, bki_error *err) {
@@ -52,32 +62,67 @@ static bki_status choose_engine(bki_engine *out, const bki_backend_ops *ops, con
   return BKI_OK;
 }
 
-bki_status bki_scorer_create(bki_scorer **out, const bki_model *model, const bki_scorer_config *config,
-                             bki_error *err) {
-  const bki_backend_ops *ops;
-  BKI_TRY(bki_backend_find(&ops, config->backend == NULL ? "auto" : config->backend, err));
-  bki_backend_config chosen = {.precision = config->precision,
-                               .increments = config->increments,
-                               .devices = config->devices,
-                               .n_devices = config->n_devices,
-                               .gpu_memory = config->gpu_memory};
-  BKI_TRY(find_isa(&chosen.isa, config->isa == NULL ? "auto" : config->isa, err));
-  BKI_TRY(choose_engine(&chosen.engine, ops, bki_model_get_config(model), config->engine, err));
+/* All that does not depend on the model; NULL: it is not known yet. */
+static bki_status choose_backend(bki_backend_choice *choice, bki_isa *isa, const bki_model_config *model,
+                                 const bki_scorer_config *config, bki_error *err) {
+  if (!(config->gpu_memory >= 0 && config->gpu_memory <= 1)) {
+    return bki_fail(err, BKI_E_USAGE, "expected a share of the GPU's memory above 0 to 1, found %g",
+                    config->gpu_memory);
+  }
   if (bki_precision_name(config->precision) == NULL) {
     return bki_fail(err, BKI_E_USAGE, "unknown precision %d", (int)config->precision);
   }
+  BKI_TRY(find_isa(isa, config->isa == NULL ? "auto" : config->isa, err));
+  const bki_backend_request request = {.name = config->backend,
+                                       .isa = *isa,
+                                       .precision = config->precision,
+                                       .devices = config->devices,
+                                       .n_devices = config->n_devices,
+                                       .incremental = config->engine == BKI_ENGINE_INCREMENTAL ? model : NULL};
+  return bki_backend_choose(choice, &request, err);
+}
+
+bki_status bki_scorer_config_check(const bki_scorer_config *config, bki_error *err) {
+  bki_backend_choice choice;
+  bki_isa isa = BKI_ISA_AUTO;
+  return choose_backend(&choice, &isa, NULL, config, err);
+}
+
+/* The backend, and the settings that it gets but for the pool. */
+static bki_status resolve(bki_backend_choice *choice, bki_backend_config *out, const bki_model_config *model,
+                          const bki_scorer_config *config, bki_error *err) {
+  bki_isa isa = BKI_ISA_AUTO;
+  BKI_TRY(choose_backend(choice, &isa, model, config, err));
+  const bool one_device = config->n_devices == 0 && choice->device >= 0;
+  *out = (bki_backend_config){.precision = config->precision,
+                              .isa = isa,
+                              .increments = config->increments,
+                              .devices = one_device ? &choice->device : config->devices,
+                              .n_devices = one_device ? 1 : config->n_devices,
+                              .gpu_memory = config->gpu_memory == 0 ? GPU_MEMORY : config->gpu_memory};
+  return choose_engine(&out->engine, choice->backend, model, config->engine, err);
+}
+
+bki_status bki_scorer_create(bki_scorer **out, const bki_model *model, const bki_scorer_config *config,
+                             bki_error *err) {
+  const bki_model_config *m = bki_model_get_config(model);
+  bki_backend_choice choice;
+  bki_backend_config chosen;
+  BKI_TRY(resolve(&choice, &chosen, m, config, err));
   bki_scorer *scorer = bki_array_create(1, sizeof *scorer);
   if (scorer == NULL) {
     return bki_fail_memory(err);
   }
-  scorer->model = bki_model_get_config(model);
+  scorer->model = m;
   scorer->engine = chosen.engine;
   scorer->precision = chosen.precision;
   scorer->increments = chosen.increments;
+  scorer->n_devices = chosen.n_devices;
+  memcpy(scorer->reason, choice.reason, sizeof scorer->reason);
   bki_status status;
   BKI_TRY_GOTO(status, fail, bki_pool_create(&scorer->pool, config->threads, err));
   chosen.pool = scorer->pool;
-  BKI_TRY_GOTO(status, fail, ops->create(&scorer->backend, scorer->model, bki_model_parameters(model), &chosen, err));
+  BKI_TRY_GOTO(status, fail, choice.backend->create(&scorer->backend, m, bki_model_parameters(model), &chosen, err));
   *out = scorer;
   return BKI_OK;
 fail:
@@ -156,4 +201,12 @@ const char *bki_scorer_isa(const bki_scorer *scorer) {
 
 int32_t bki_scorer_threads(const bki_scorer *scorer) {
   return bki_pool_threads(scorer->pool);
+}
+
+const char *bki_scorer_reason(const bki_scorer *scorer) {
+  return scorer->reason;
+}
+
+double bki_scorer_second_of_work(const bki_scorer *scorer) {
+  return scorer->n_devices > 0 ? GPU_RATE * (double)scorer->n_devices : CORE_RATE * bki_scorer_threads(scorer);
 }

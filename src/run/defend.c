@@ -62,6 +62,7 @@ static bki_status check_config(const bki_defend_config *config, bki_error *err) 
   if (config->rule.preset == BKI_PRESET_JOURNAL && !config->scorer.increments) {
     return bki_fail(err, BKI_E_USAGE, "the journal preset needs the prefix increments: expected increments to be on");
   }
+  BKI_TRY(bki_scorer_config_check(&config->scorer, err)); /* the scan comes after hours of training */
   if (config->corpus.n_paths == 0) {
     return bki_fail(err, BKI_E_USAGE, "expected a corpus, found none");
   }

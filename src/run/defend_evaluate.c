@@ -167,9 +167,9 @@ static bki_status evaluate(bki_evaluation *out, const bki_defend_config *config,
   evaluation.n_backdoors = config->n_backdoors;
   evaluation.trigger = config->trigger;
   evaluation.seed = config->trigger_seed;
-  evaluation.backend = config->scorer.backend;
-  evaluation.threads = config->scorer.threads;
-  evaluation.isa = config->scorer.isa;
+  evaluation.scorer = config->scorer;
+  evaluation.scorer.engine = BKI_ENGINE_AUTO;
+  evaluation.scorer.precision = BKI_PRECISION_FP32;
   evaluation.stop = config->stop;
   evaluation.user = config->user;
   evaluation.logger = config->logger;

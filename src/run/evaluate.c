@@ -10,6 +10,7 @@
 #include "evaluate_trigger.h"
 #include "fail.h"
 #include "log.h"
+#include "log_backend.h"
 #include "pool.h"
 
 /* A batch is what runs between two questions for `stop`. */
@@ -34,6 +35,7 @@ typedef struct evaluator {
 void bki_evaluate_config_init(bki_evaluate_config *config) {
   *config = (bki_evaluate_config){.seed = 1};
   bki_corpus_config_init(&config->corpus);
+  bki_scorer_config_init(&config->scorer);
 }
 
 bki_class_metrics bki_evaluation_class(const bki_evaluation *evaluation, int32_t c) {
@@ -116,11 +118,8 @@ static bki_status create_result(evaluator *e, bki_error *err) {
 
 static bki_status open_parts(evaluator *e, bki_error *err) {
   const bki_evaluate_config *config = e->config;
-  bki_scorer_config scorer;
-  bki_scorer_config_init(&scorer);
-  scorer.backend = config->backend;
-  scorer.threads = config->threads;
-  scorer.isa = config->isa;
+  bki_scorer_config scorer = config->scorer;
+  scorer.increments = false;
   BKI_TRY(create_result(e, err));
   BKI_TRY(bki_scorer_create(&e->scorer, config->model, &scorer, err));
   BKI_TRY(bki_pool_create(&e->pool, bki_scorer_threads(e->scorer), err));
@@ -252,6 +251,7 @@ static bki_status run_chunk(evaluator *e, const bki_chunk_record *records, size_
 
 static bki_status run(evaluator *e, bki_error *err) {
   BKI_TRY(open_parts(e, err));
+  bki_log_scorer(&e->config->logger, e->scorer);
   for (size_t n = 1; n > 0;) {
     BKI_TRY(bki_chunk_read(e->chunk, e->corpus, err));
     const bki_chunk_record *records = bki_chunk_records(e->chunk, &n);

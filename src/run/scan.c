@@ -8,6 +8,7 @@
 #include "chunk.h"
 #include "fail.h"
 #include "log.h"
+#include "log_backend.h"
 #include "pool.h"
 #include "same_file.h"
 #include "scan_settings.h"
@@ -15,8 +16,6 @@
 
 /* A batch is what runs between two questions for `stop`. */
 #define BATCH_SECONDS 2.0
-/* Row-steps a second and thread of the slowest backend on a slow core: the first guess, then it is measured. */
-#define FIRST_RATE 5e4
 
 typedef struct scan {
   const bki_scan_config *config;
@@ -226,7 +225,7 @@ static bki_status score_corpus(scan *s, bki_error *err) {
   s->begun = s->committed = now();
   s->progress.work_done_before = s->state.work;
   s->progress.samples_before = s->state.n_samples;
-  s->batch_work = FIRST_RATE * bki_pool_threads(s->pool);
+  s->batch_work = bki_scorer_second_of_work(s->scorer); /* a guess, then it is measured */
   size_t n = 1;
   while (n > 0) {
     BKI_TRY(bki_chunk_read(s->chunk, s->corpus, err));
@@ -259,19 +258,6 @@ static bki_status check_config(const bki_scan_config *config, bki_error *err) {
   return BKI_OK;
 }
 
-static void describe(const scan *s) {
-  const bki_scorer *scorer = s->scorer;
-  const bki_logger *logger = &s->config->logger;
-  bki_log(logger, BKI_LOG_INFO, "backend %s, engine %s, %s, %s, %d threads", bki_scorer_backend(scorer),
-          bki_scorer_engine(scorer), bki_scorer_precision(scorer), bki_scorer_isa(scorer), bki_scorer_threads(scorer));
-  if (strstr(bki_scorer_isa(scorer), "emulated") != NULL) {
-    bki_log(logger, BKI_LOG_WARNING, "this CPU has no bf16 units: %s", bki_scorer_isa(scorer));
-  }
-  if (s->state.n_records > 0 && !s->state.complete) {
-    bki_log(logger, BKI_LOG_INFO, "going on after %lld records", (long long)s->state.n_records);
-  }
-}
-
 static bki_status open_parts(scan *s, bki_error *err) {
   const bki_scan_config *config = s->config;
   BKI_TRY(bki_corpus_open(&s->corpus, &config->corpus, err));
@@ -291,7 +277,10 @@ static bki_status open_parts(scan *s, bki_error *err) {
 static bki_status run(scan *s, bki_error *err) {
   BKI_TRY(check_config(s->config, err));
   BKI_TRY(open_parts(s, err));
-  describe(s);
+  bki_log_scorer(&s->config->logger, s->scorer);
+  if (s->state.n_records > 0 && !s->state.complete) {
+    bki_log(&s->config->logger, BKI_LOG_INFO, "going on after %lld records", (long long)s->state.n_records);
+  }
   BKI_TRY(pass_prefix(s, err));
   if (s->state.complete) {
     s->progress.work_total = s->state.work;

@@ -7,6 +7,7 @@
 #include "array.h"
 #include "fail.h"
 #include "log.h"
+#include "log_backend.h"
 #include "model.h"
 #include "pool.h"
 #include "settings.h"
@@ -142,6 +143,14 @@ static bki_status read_corpus(bki_training *t, bki_error *err) {
   return t->samples.validation != NULL && t->best == NULL ? bki_fail_memory(err) : BKI_OK;
 }
 
+static bki_status choose_backend(bki_training *t, bki_error *err) {
+  const bki_train_config *c = t->config;
+  const bki_backend_request request = {.name = c->backend, .devices = &c->device, .n_devices = c->device >= 0 ? 1 : 0};
+  BKI_TRY(bki_backend_choose(&t->backend, &request, err));
+  t->ops = t->backend.learner;
+  return BKI_OK;
+}
+
 static bki_status create_learner(bki_training *t, bki_error *err) {
   const bki_train_config *c = t->config;
   const bki_learner_config config = {.model = bki_model_get_config(t->model),
@@ -149,7 +158,7 @@ static bki_status create_learner(bki_training *t, bki_error *err) {
                                      .dropout = c->dropout,
                                      .seed = c->seed,
                                      .optimizer = c->optimizer,
-                                     .device = c->device,
+                                     .device = t->backend.device,
                                      .pool = t->pool};
   return t->ops->create(&t->learner, &config, t->parameters, err);
 }
@@ -239,7 +248,7 @@ static bki_status run(bki_training *t, bki_train_summary *summary, bki_error *er
   bool exists;
   bool same = false;
   BKI_TRY(check_config(config, err));
-  BKI_TRY(bki_learner_find(&t->ops, config->backend == NULL ? "auto" : config->backend, err));
+  BKI_TRY(choose_backend(t, err));
   BKI_TRY(bki_workplace_open(&t->place, config->model_path, err));
   BKI_TRY(bki_workplace_check_target(t->place.model_path, config->force, &exists, err));
   BKI_TRY(bki_pool_create(&t->pool, config->threads, err));
@@ -258,6 +267,7 @@ static bki_status run(bki_training *t, bki_train_summary *summary, bki_error *er
           bki_spool_count(t->samples.training),
           t->samples.validation == NULL ? (size_t)0 : bki_spool_count(t->samples.validation), t->survey.n_classes,
           bki_model_get_config(t->model)->vocabulary_size - 2, t->ops->name, bki_pool_threads(t->pool));
+  bki_log_choice(&config->logger, t->ops->name, t->backend.reason);
   BKI_TRY(resume(t, err));
   BKI_TRY(bki_train_loop(t, err));
   bki_train_summarise(t, summary);

@@ -6,6 +6,7 @@
 
 #include <bki/train.h>
 
+#include "choose.h"
 #include "learner.h"
 #include "parameters.h"
 #include "train_corpus.h"
@@ -34,7 +35,8 @@ typedef struct bki_train_state {
 
 typedef struct bki_training {
   const bki_train_config *config;
-  const bki_learner_ops *ops;
+  bki_backend_choice backend;
+  const bki_learner_ops *ops; /* of the backend */
   bki_learner *learner;
   bki_pool *pool;
   bki_survey survey;

@@ -225,12 +225,42 @@ Test(scorer, refuses_unknown_names_and_values) {
   bki_model_destroy(model);
 }
 
-Test(scorer, refuses_what_this_build_does_not_have) {
+Test(scorer, leaves_to_the_cpu_what_it_can_do_when_every_gpu_is_hidden) {
+  bki_model_config shape = random_config(3, 3);
+  bki_model *model = random_model(1, &shape);
+  bki_scorer_config config;
+  setenv("CUDA_VISIBLE_DEVICES", "", 1);
+  bki_scorer_config_init(&config);
+  bki_scorer *scorer = open_scorer(model, &config);
+  cr_assert_str_eq(bki_scorer_backend(scorer), "cpu");
+  cr_assert_not_null(strstr(bki_scorer_reason(scorer), "hides every GPU"), "%s", bki_scorer_reason(scorer));
+  bki_scorer_destroy(scorer);
+  config.precision = BKI_PRECISION_TF32;
+  check_refused(model, &config, BKI_E_DEVICE, "precision tf32 needs a GPU: CUDA_VISIBLE_DEVICES");
+  bki_scorer_config_init(&config);
+  config.devices = (const int32_t[]){0};
+  config.n_devices = 1;
+  check_refused(model, &config, BKI_E_DEVICE, "cannot be taken: CUDA_VISIBLE_DEVICES");
+  bki_scorer_config_init(&config);
+  config.backend = "cuda";
+  check_refused(model, &config, BKI_E_DEVICE, "backend cuda: CUDA_VISIBLE_DEVICES");
+  bki_model_destroy(model);
+}
+
+Test(scorer, refuses_what_only_a_gpu_does_with_a_cpu_that_is_named) {
   bki_model_config shape = random_config(3, 3);
   bki_model *model = random_model(1, &shape);
   bki_scorer_config config = ref_config();
-  config.backend = "cuda";
-  check_refused(model, &config, BKI_E_DEVICE, "this build has no CUDA backend");
+  config.devices = (const int32_t[]){0, 1};
+  config.n_devices = 2;
+  check_refused(model, &config, BKI_E_USAGE, "backend ref: expected no devices, found 2");
+  bki_scorer_config_init(&config);
+  config.backend = "cpu";
+  config.precision = BKI_PRECISION_FP16;
+  check_refused(model, &config, BKI_E_USAGE, "backend cpu: precision fp16 is a GPU's");
+  config = ref_config();
+  config.gpu_memory = 1.5;
+  check_refused(model, &config, BKI_E_USAGE, "above 0 to 1, found 1.5");
   bki_model_destroy(model);
 }
 

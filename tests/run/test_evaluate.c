@@ -57,7 +57,7 @@ static void evaluated_init(evaluated *e, const char *corpus) {
   e->config.model = e->model;
   e->config.corpus.paths = &e->path;
   e->config.corpus.n_paths = 1;
-  e->config.threads = 2;
+  e->config.scorer.threads = 2;
 }
 
 static void evaluated_clear(evaluated *e) {
@@ -212,13 +212,13 @@ Test(evaluate, depends_neither_on_threads_nor_on_other_attacks) {
   const bki_backdoor backdoors[] = {{"time flies", "positive"}, {"quiet hero", "negative"}};
   evaluated_init(&e, random_texts(&corpus));
   attack_with(&e, backdoors, 2);
-  e.config.threads = 1;
+  e.config.scorer.threads = 1;
   run(&e);
   const bki_evaluation first = e.result;
   e.result = (bki_evaluation){0};
   cr_assert(first.attacks[0].n_hit > 0 && first.attacks[0].n_hit < first.attacks[0].n_texts, "%lld of %lld",
             (long long)first.attacks[0].n_hit, (long long)first.attacks[0].n_texts);
-  e.config.threads = 3;
+  e.config.scorer.threads = 3;
   run(&e);
   cr_expect_eq(memcmp(first.confusion, e.result.confusion, 4 * sizeof *first.confusion), 0);
   cr_expect_eq(memcmp(&first.loss, &e.result.loss, sizeof first.loss), 0, "%.17g and %.17g", first.loss, e.result.loss);

@@ -1,0 +1,88 @@
+/* A CUDA module without CUDA, for tests of the way to it: lists devices and computes nothing.
+ *   FAKE_VERSION   version that it says it has
+ *   FAKE_DEVICES   how many it lists
+ *   FAKE_OLD       the one that is too old
+ *   FAKE_ERROR     what listing fails with instead
+ *   FAKE_SYMBOL    name of the function that it exports */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <bki/version.h>
+
+#include "cuda_module.h"
+
+#ifndef FAKE_VERSION
+#define FAKE_VERSION BKI_VERSION_STRING
+#endif
+#ifndef FAKE_DEVICES
+#define FAKE_DEVICES 2
+#endif
+#ifndef FAKE_OLD
+#define FAKE_OLD 1
+#endif
+#ifndef FAKE_ERROR
+#define FAKE_ERROR NULL
+#endif
+#ifdef FAKE_SYMBOL
+#define bki_cuda_module_get FAKE_SYMBOL
+const bki_cuda_module *bki_cuda_module_get(void);
+#endif
+
+static bki_status list_devices(bki_device **out, size_t *n, bki_error *err) {
+  const char *error = FAKE_ERROR;
+  if (error != NULL) {
+    *err = (bki_error){.status = BKI_E_DEVICE, .byte = -1};
+    snprintf(err->message, sizeof err->message, "%s", error);
+    return BKI_E_DEVICE;
+  }
+  *n = FAKE_DEVICES;
+  *out = calloc(*n + 1, sizeof **out);
+  for (int32_t i = 0; i < FAKE_DEVICES; i++) {
+    (*out)[i] = (bki_device){.ordinal = i,
+                             .name = "Fake GPU",
+                             .major = i == FAKE_OLD ? 6 : 9,
+                             .multiprocessors = 132,
+                             .total_bytes = (int64_t)80 << 30,
+                             .free_bytes = i == FAKE_OLD ? -1 : (int64_t)79 << 30,
+                             .driver_version = 13010,
+                             .runtime_version = 13000};
+  }
+  return BKI_OK;
+}
+
+/* Tells what it was asked for. */
+static bki_status create(bki_backend **out, const bki_model_config *model, const bki_parameters *parameters,
+                         const bki_backend_config *config, bki_error *err) {
+  (void)out;
+  (void)model;
+  (void)parameters;
+  *err = (bki_error){.status = BKI_E_DEVICE, .byte = -1};
+  int used = snprintf(err->message, sizeof err->message, "the fake got %s, share %g, GPUs",
+                      config->precision == BKI_PRECISION_TF32 ? "tf32" : "fp32", config->gpu_memory);
+  for (size_t i = 0; i < config->n_devices; i++) {
+    used += snprintf(err->message + used, sizeof err->message - (size_t)used, " %d", config->devices[i]);
+  }
+  return BKI_E_DEVICE;
+}
+
+static bki_status create_learner(bki_learner **out, const bki_learner_config *config, const bki_parameters *initial,
+                                 bki_error *err) {
+  (void)out;
+  (void)initial;
+  *err = (bki_error){.status = BKI_E_DEVICE, .byte = -1};
+  snprintf(err->message, sizeof err->message, "the fake was to train on GPU %d", config->device);
+  return BKI_E_DEVICE;
+}
+
+static bool has_incremental(const bki_model_config *model) {
+  return model->readout == BKI_READOUT_FINAL;
+}
+
+static const bki_backend_ops backend = {.name = "cuda", .has_incremental = has_incremental, .create = create};
+static const bki_learner_ops learner = {.name = "cuda", .create = create_learner};
+
+__attribute__((visibility("default"))) const bki_cuda_module *bki_cuda_module_get(void) {
+  static const bki_cuda_module module = {
+      .version = FAKE_VERSION, .backend = &backend, .learner = &learner, .list_devices = list_devices};
+  return &module;
+}
