@@ -1,13 +1,29 @@
-# Whether the CUDA toolkit is here. Nothing outside this file and src/backend asks.
+# Whether the CUDA toolkit and cuDNN are here. Nothing outside this file, src/backend and tests/gpu asks.
 set(BKI_CUDA_FOUND OFF)
 if(NOT BKI_CUDA STREQUAL "OFF")
   include(CheckLanguage)
   check_language(CUDA)
-  if(CMAKE_CUDA_COMPILER)
-    enable_language(CUDA)
+  find_package(CUDAToolkit 12 QUIET)
+  find_path(CUDNN_INCLUDE cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  find_library(CUDNN_LIBRARY cudnn HINTS ${CUDAToolkit_LIBRARY_DIR})
+  if(CMAKE_CUDA_COMPILER AND CUDAToolkit_FOUND AND CUDNN_INCLUDE AND CUDNN_LIBRARY)
     set(BKI_CUDA_FOUND ON)
+    # nvcc knows these itself, and links the runtime that the module is linked with.
+    set(CMAKE_CUDA_ARCHITECTURES ${BKI_CUDA_ARCHITECTURES})
+    set(CMAKE_CUDA_STANDARD 17)
+    set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
+    enable_language(CUDA)
   elseif(BKI_CUDA STREQUAL "ON")
-    message(FATAL_ERROR "BKI_CUDA=ON, but no CUDA compiler (nvcc) works here")
+    message(FATAL_ERROR "BKI_CUDA=ON needs nvcc (found: ${CMAKE_CUDA_COMPILER}), the CUDA toolkit (found: "
+                        "${CUDAToolkit_FOUND}) and cuDNN (found: ${CUDNN_LIBRARY})")
   endif()
 endif()
-message(STATUS "CUDA: ${BKI_CUDA} (compiler found: ${BKI_CUDA_FOUND})")
+message(STATUS "CUDA: ${BKI_CUDA} (found: ${BKI_CUDA_FOUND})")
+
+# The headers alone: tests/gpu runs the backend on the CPU where they and a C++ compiler are here, nvcc or not.
+get_filename_component(bki_nvcc_dir "${CMAKE_CUDA_COMPILER}" DIRECTORY)
+find_path(BKI_CUDA_INCLUDE cudnn.h HINTS ${bki_nvcc_dir}/../include $ENV{CUDA_HOME}/include /usr/local/cuda/include)
+set(BKI_CUDA_HEADERS_FOUND OFF)
+if(BKI_CUDA_INCLUDE AND EXISTS ${BKI_CUDA_INCLUDE}/cuda_runtime_api.h AND EXISTS ${BKI_CUDA_INCLUDE}/cublasLt.h)
+  set(BKI_CUDA_HEADERS_FOUND ON)
+endif()

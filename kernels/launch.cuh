@@ -1,5 +1,5 @@
-// How kernels are written and launched, so that they compile with nvcc for a device, and with g++ and -DBKI_SIMT for the
-// host, where the shim of tests/gpu/simt runs them.
+// How kernels are written and launched, so that they compile with nvcc for a device, and with g++ and -DBKI_SIMT for
+// the host, where the shim of tests/gpu/simt runs them.
 //
 // Kernels are `__global__ static`. A kernel whose template arguments hold a comma is given in parentheses.
 #ifndef BKI_KERNELS_LAUNCH_CUH

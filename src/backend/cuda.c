@@ -48,10 +48,14 @@ static void find_common_size(cuda_backend *cuda) {
 static bki_status create(bki_backend **out, const bki_model_config *model, const bki_parameters *parameters,
                          const bki_backend_config *config, bki_error *err) {
   static const int32_t first_device[] = {0};
-  bki_cuda_math math;
+  bki_cuda_math math = BKI_CUDA_FP32;
   BKI_TRY(choose_math(&math, config, err));
   if (config->isa != BKI_ISA_AUTO) {
     return bki_fail(err, BKI_E_USAGE, "backend cuda: expected isa auto, found %s", bki_isa_name(config->isa));
+  }
+  if (!(config->gpu_memory > 0 && config->gpu_memory <= 1)) {
+    return bki_fail(err, BKI_E_USAGE, "expected a share of the GPU's memory above 0 to 1, found %g",
+                    config->gpu_memory);
   }
   const int32_t *devices = config->n_devices > 0 ? config->devices : first_device;
   cuda_backend *cuda = bki_array_create(1, sizeof *cuda);

@@ -61,10 +61,6 @@ bki_status bki_scorer_create(bki_scorer **out, const bki_model *model, const bki
                                .devices = config->devices,
                                .n_devices = config->n_devices,
                                .gpu_memory = config->gpu_memory};
-  if (!(config->gpu_memory > 0 && config->gpu_memory <= 1)) {
-    return bki_fail(err, BKI_E_USAGE, "expected a share of the GPU's memory above 0 to 1, found %g",
-                    config->gpu_memory);
-  }
   BKI_TRY(find_isa(&chosen.isa, config->isa == NULL ? "auto" : config->isa, err));
   BKI_TRY(choose_engine(&chosen.engine, ops, bki_model_get_config(model), config->engine, err));
   if (bki_precision_name(config->precision) == NULL) {

@@ -1,0 +1,38 @@
+/* The backend `cuda` without the module and the scorer around it. */
+#ifndef BKI_TESTS_CUDA_SCORER_H
+#define BKI_TESTS_CUDA_SCORER_H
+
+#include "agreement.h"
+#include "cuda.h"
+
+typedef struct cuda_options {
+  bki_engine engine;
+  bki_precision precision;
+  bool increments;
+  const int32_t *devices;
+  size_t n_devices;
+} cuda_options;
+
+static inline bki_status create_cuda(bki_backend **out, const bki_model *model, const cuda_options *o, bki_error *err) {
+  const bki_backend_config config = {.engine = o->engine,
+                                     .precision = o->precision,
+                                     .increments = o->increments,
+                                     .devices = o->devices,
+                                     .n_devices = o->n_devices,
+                                     .gpu_memory = 0.8};
+  return bki_backend_cuda.create(out, bki_model_get_config(model), bki_model_parameters(model), &config, err);
+}
+
+static inline bki_backend *open_cuda(const bki_model *model, const cuda_options *o) {
+  bki_backend *backend = NULL;
+  bki_error err;
+  cr_assert_eq(create_cuda(&backend, model, o, &err), BKI_OK, "%s", err.message);
+  return backend;
+}
+
+static inline void cuda_score(bki_backend *backend, const corpus *c) {
+  bki_error err;
+  cr_assert_eq(backend->ops->score(backend, c->sequences, c->n, c->scores, &err), BKI_OK, "%s", err.message);
+}
+
+#endif

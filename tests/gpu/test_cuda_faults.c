@@ -1,0 +1,222 @@
+/* What the backend `cuda` does when the device fails, is short of memory, or is not alone. */
+#include <criterion/criterion.h>
+
+#include "cuda_scorer.h"
+#include "standin.h"
+
+static void reset(int n_devices, size_t memory_bytes) {
+  standin_reset(n_devices, memory_bytes);
+}
+
+/* A setting with many texts, scored by the oracle. */
+static setting many_texts(int32_t hidden, int32_t longest) {
+  int32_t lengths[MANY];
+  uint64_t seed = 10;
+  for (size_t i = 0; i < MANY; i++) {
+    lengths[i] = random_below(&seed, longest + 1);
+  }
+  bki_model_config shape = random_config(5, hidden);
+  setting s = make_setting(&shape, 11, lengths, MANY, false);
+  score_corpus(s.ref, &s.expected);
+  return s;
+}
+
+static const cuda_options engines[] = {{.engine = BKI_ENGINE_INCREMENTAL}, {.engine = BKI_ENGINE_FULL}};
+
+Test(cuda_faults, little_memory_makes_smaller_groups_with_the_same_bytes) {
+  for (size_t e = 0; e < 2; e++) {
+    reset(1, 0);
+    setting s = many_texts(12, 20);
+    bki_backend *roomy = open_cuda(s.model, &engines[e]);
+    corpus want = copy_texts(&s);
+    cuda_score(roomy, &want);
+    check_close(&s, &want, FP32_TOLERANCE, "much memory");
+    roomy->ops->destroy(roomy);
+    reset(1, (size_t)600 << 10);
+    bki_backend *tight = open_cuda(s.model, &engines[e]);
+    corpus got = copy_texts(&s);
+    cuda_score(tight, &got);
+    if (e == 0) {
+      check_same_bytes(&s, &want, &got, "little memory");
+    } else {
+      check_close(&s, &got, FP32_TOLERANCE, "little memory");
+    }
+    tight->ops->destroy(tight);
+    cr_assert_eq(standin_leaks(), 0);
+    corpus_free(&want);
+    corpus_free(&got);
+    clear_setting(&s);
+  }
+}
+
+/* Others take memory between the look at what is free and the call. */
+Test(cuda_faults, running_out_of_memory_halves_and_goes_on) {
+  for (size_t e = 0; e < 2; e++) {
+    reset(1, 0);
+    setting s = many_texts(12, 20);
+    bki_backend *backend = open_cuda(s.model, &engines[e]);
+    standin_fail("cudaMalloc", 3, cudaErrorMemoryAllocation);
+    standin_fail("cudaMalloc", 9, cudaErrorMemoryAllocation);
+    corpus got = copy_texts(&s);
+    cuda_score(backend, &got);
+    check_close(&s, &got, FP32_TOLERANCE, "after running out of memory");
+    backend->ops->destroy(backend);
+    cr_assert_eq(standin_leaks(), 0);
+    corpus_free(&got);
+    clear_setting(&s);
+  }
+}
+
+Test(cuda_faults, memory_for_nothing_is_an_error) {
+  reset(1, (size_t)1 << 10);
+  bki_model_config shape = random_config(5, 12);
+  bki_model *model = random_model(1, &shape);
+  bki_backend *backend = NULL;
+  bki_error err;
+  cr_assert_eq(create_cuda(&backend, model, &engines[0], &err), BKI_E_DEVICE);
+  cr_assert_not_null(strstr(err.message, "cudaMalloc"), "%s", err.message);
+  cr_assert_not_null(strstr(err.message, "cudaErrorMemoryAllocation"), "%s", err.message);
+  cr_assert_eq(standin_leaks(), 0);
+  bki_model_destroy(model);
+}
+
+Test(cuda_faults, a_batch_that_cudnn_refuses_is_split) {
+  reset(1, 0);
+  setting s = many_texts(6, 10);
+  bki_backend *backend = open_cuda(s.model, &engines[1]);
+  standin_fail("cudnnRNNForward", 1, CUDNN_STATUS_NOT_SUPPORTED);
+  standin_fail("cudnnRNNForward", 2, CUDNN_STATUS_NOT_SUPPORTED);
+  corpus got = copy_texts(&s);
+  cuda_score(backend, &got);
+  check_close(&s, &got, FP32_TOLERANCE, "after a refusal");
+  backend->ops->destroy(backend);
+  corpus_free(&got);
+  clear_setting(&s);
+}
+
+/* Each call of the host fails once: the error names it and the device, nothing is left, and the process goes on. */
+Test(cuda_faults, every_failing_call_is_named) {
+  static const struct {
+    const char *function;
+    int status;
+  } faults[] = {
+      {"cudaSetDevice", cudaErrorInvalidDevice},
+      {"cudaGetDeviceProperties", cudaErrorInvalidDevice},
+      {"cudaMemGetInfo", cudaErrorDeviceUninitialized},
+      {"cublasLtCreate", CUBLAS_STATUS_NOT_INITIALIZED},
+      {"cudaStreamCreateWithFlags", cudaErrorInvalidValue},
+      {"cudaEventCreateWithFlags", cudaErrorInvalidValue},
+      {"cudaMallocHost", cudaErrorInvalidValue},
+      {"cudaMemcpyAsync", cudaErrorInvalidValue},
+      {"cudaEventRecord", cudaErrorInvalidResourceHandle},
+      {"cudaEventSynchronize", cudaErrorIllegalAddress},
+      {"cudaStreamSynchronize", cudaErrorIllegalAddress},
+      {"cublasLtMatmul", CUBLAS_STATUS_EXECUTION_FAILED},
+      {"cublasLtMatmulAlgoGetHeuristic", CUBLAS_STATUS_NOT_SUPPORTED},
+      {"cudnnCreate", CUDNN_STATUS_NOT_INITIALIZED},
+      {"cudnnSetRNNDescriptor_v8", CUDNN_STATUS_BAD_PARAM},
+      {"cudnnRNNForward", CUDNN_STATUS_EXECUTION_FAILED},
+  };
+  bki_model_config shape = random_config(5, 6);
+  bki_model *model = random_model(1, &shape);
+  corpus texts = random_corpus(2, 50, ragged, N_RAGGED, false);
+  for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+    reset(1, 0);
+    standin_fail(faults[i].function, 1, faults[i].status);
+    bki_backend *backend = NULL;
+    bki_error err = {0};
+    const bool dnn = strncmp(faults[i].function, "cudnn", 5) == 0;
+    bki_status status = create_cuda(&backend, model, &engines[dnn], &err);
+    if (status == BKI_OK) {
+      status = backend->ops->score(backend, texts.sequences, texts.n, texts.scores, &err);
+      backend->ops->destroy(backend);
+    }
+    cr_assert_eq(status, BKI_E_DEVICE, "%s", faults[i].function);
+    cr_assert_not_null(strstr(err.message, faults[i].function), "%s: %s", faults[i].function, err.message);
+    cr_assert_not_null(strstr(err.message, "GPU 0"), "%s", err.message);
+    cr_assert_eq(standin_leaks(), 0, "%s", faults[i].function);
+  }
+  corpus_free(&texts);
+  bki_model_destroy(model);
+}
+
+Test(cuda_faults, failing_launches_are_named) {
+  bki_model_config shape = random_config(5, 6);
+  bki_model *model = random_model(1, &shape);
+  corpus texts = random_corpus(2, 50, ragged, N_RAGGED, false);
+  static const int statuses[] = {cudaErrorInvalidConfiguration, cudaErrorLaunchFailure};
+  for (int nth = 1; nth <= 12; nth += 11) {
+    for (int i = 0; i < 2; i++) {
+      reset(1, 0);
+      standin_fail("launch", nth, statuses[i]);
+      bki_backend *backend = NULL;
+      bki_error err = {0};
+      bki_status status = create_cuda(&backend, model, &engines[0], &err);
+      if (status == BKI_OK) {
+        status = backend->ops->score(backend, texts.sequences, texts.n, texts.scores, &err);
+        backend->ops->destroy(backend);
+      }
+      cr_assert_eq(status, BKI_E_DEVICE);
+      cr_assert_not_null(strstr(err.message, cudaGetErrorName((cudaError_t)statuses[i])), "%s", err.message);
+      cr_assert_eq(standin_leaks(), 0);
+    }
+  }
+  corpus_free(&texts);
+  bki_model_destroy(model);
+}
+
+Test(cuda_faults, several_devices_give_the_bytes_of_one) {
+  static const int32_t devices[] = {2, 0, 1};
+  reset(3, 0);
+  setting s = many_texts(8, 60);
+  cuda_options options = engines[0];
+  bki_backend *one = open_cuda(s.model, &options);
+  options.devices = devices;
+  options.n_devices = 3;
+  bki_backend *three = open_cuda(s.model, &options);
+  corpus want = copy_texts(&s);
+  corpus got = copy_texts(&s);
+  cuda_score(one, &want);
+  cuda_score(three, &got);
+  check_close(&s, &got, FP32_TOLERANCE, "three devices");
+  check_same_bytes(&s, &want, &got, "one and three devices");
+  one->ops->destroy(one);
+  three->ops->destroy(three);
+  cr_assert_eq(standin_leaks(), 0);
+  corpus_free(&want);
+  corpus_free(&got);
+  clear_setting(&s);
+}
+
+Test(cuda_faults, a_device_that_is_not_there_is_refused) {
+  static const int32_t devices[] = {0, 5};
+  reset(2, 0);
+  bki_model_config shape = random_config(5, 6);
+  bki_model *model = random_model(1, &shape);
+  const cuda_options options = {.engine = BKI_ENGINE_FULL, .devices = devices, .n_devices = 2};
+  bki_backend *backend = NULL;
+  bki_error err;
+  cr_assert_eq(create_cuda(&backend, model, &options, &err), BKI_E_DEVICE);
+  cr_assert_not_null(strstr(err.message, "GPU 5"), "%s", err.message);
+  cr_assert_eq(standin_leaks(), 0);
+  bki_model_destroy(model);
+}
+
+/* Work is begun at once, or as late as events allow. */
+Test(cuda_faults, no_result_depends_on_the_order_of_independent_work) {
+  for (size_t e = 0; e < 2; e++) {
+    reset(1, 0);
+    setting s = many_texts(8, 30);
+    corpus late = copy_texts(&s);
+    corpus early = copy_texts(&s);
+    bki_backend *backend = open_cuda(s.model, &engines[e]);
+    cuda_score(backend, &late);
+    standin_set_schedule(STANDIN_EARLY);
+    cuda_score(backend, &early);
+    check_same_bytes(&s, &late, &early, "late and early");
+    backend->ops->destroy(backend);
+    corpus_free(&late);
+    corpus_free(&early);
+    clear_setting(&s);
+  }
+}
