@@ -1,0 +1,62 @@
+#!/bin/bash
+# Every kernel compiles for every architecture without a warning, within its budget of registers and shared memory, and
+# without spills, local memory or serialised wgmma (ptxas says that in an information line only: C7510 to C7519).
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+kernels=$here/../../kernels
+architectures="75 80 86 89 90 100 120"
+max_registers=64
+max_shared_bytes=$((48 << 10))
+
+nvcc=$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)
+if [ ! -x "$nvcc" ]; then
+  echo "ok 1 - kernels # SKIP no nvcc"
+  echo "1..1"
+  exit 0
+fi
+# Where tests are instrumented too, once is enough.
+if [ "${BKI_INSTRUMENTED:-0}" = 1 ]; then
+  echo "ok 1 - kernels # SKIP compiled in the other build"
+  echo "1..1"
+  exit 0
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+codes=()
+for a in $architectures; do
+  codes+=(-gencode "arch=compute_$a,code=sm_$a")
+done
+n=0
+failed=0
+result() { # result CODE NAME
+  n=$((n + 1))
+  [ "$1" -eq 0 ] && echo "ok $n - $2" && return
+  echo "not ok $n - $2"
+  failed=1
+}
+
+n_architectures=$(echo "$architectures" | wc -w)
+for file in "$kernels"/*.cu; do
+  name=$(basename "$file")
+  "$nvcc" -std=c++17 -O3 --threads 2 "${codes[@]}" -Werror all-warnings -Xcompiler -Wall,-Wextra,-Werror \
+    -Xptxas -v,-warn-spills,-warn-lmem-usage -c "$file" -o "$work/object" >"$work/log" 2>&1
+  result $? "$name compiles for $architectures"
+  entries=$(grep -c 'Compiling entry function' "$work/log")
+  [ "$entries" -gt 0 ] && [ $((entries % n_architectures)) -eq 0 ]
+  result $? "$name has the same kernels everywhere ($entries of all)"
+  # Used R registers, used B barriers[, S bytes smem]...; bytes stack frame, spill stores, spill loads
+  awk -v registers=$max_registers -v shared=$max_shared_bytes '
+    /Compiling entry function/ { split($0, part, "\047"); kernel = part[2] }
+    /bytes stack frame/ { if ($1 + $5 + $9 > 0) { print "# " kernel ": " $0; bad = 1 } }
+    /Used [0-9]+ registers/ {
+      match($0, /Used [0-9]+/); r = substr($0, RSTART + 5, RLENGTH - 5)
+      s = match($0, /[0-9]+ bytes smem/) ? substr($0, RSTART, RLENGTH) + 0 : 0
+      if (r + 0 > registers || s > shared) { print "# " kernel ": " $0; bad = 1 }
+    }
+    /C75[0-9][0-9]/ { print "# " $0; bad = 1 }
+    END { exit bad }' "$work/log"
+  result $? "$name: at most $max_registers registers, $max_shared_bytes bytes of shared memory, no spill"
+done
+echo "1..$n"
+exit $failed
