@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include <ucontext.h>
+#include "switch.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
@@ -36,7 +36,7 @@ struct thread {
 };
 
 struct fiber {
-  ucontext_t context;
+  context where;
   std::unique_ptr<char[]> stack{new char[STACK_BYTES]};
   void *shadow = nullptr;  // ASan's, while the fiber waits
   int current = -1;        // its thread; -1: none, it may be given one
@@ -51,7 +51,7 @@ struct machine {
   fiber *running = nullptr;
   int started = 0;  // threads of the block that a fiber has taken
   bool descending = false;
-  ucontext_t scheduler;
+  context scheduler;
   void *shadow = nullptr;
   const void *stack = nullptr;  // of the scheduler, as ASan knows it
   size_t stack_bytes = 0;
@@ -66,7 +66,7 @@ void set_thread_index(int number) {
 void to_scheduler() {
   fiber *self = m.running;
   __sanitizer_start_switch_fiber(&self->shadow, m.stack, m.stack_bytes);
-  swapcontext(&self->context, &m.scheduler);
+  switch_context(&self->where, &m.scheduler);
   __sanitizer_finish_switch_fiber(self->shadow, &m.stack, &m.stack_bytes);
 }
 
@@ -95,7 +95,7 @@ void resume(fiber &f) {
     set_thread_index(f.current);
   }
   __sanitizer_start_switch_fiber(&m.shadow, f.stack.get(), STACK_BYTES);
-  swapcontext(&m.scheduler, &f.context);
+  switch_context(&m.scheduler, &f.where);
   __sanitizer_finish_switch_fiber(m.shadow, nullptr, nullptr);
 }
 
@@ -107,10 +107,7 @@ fiber &idle_fiber() {
   }
   m.fibers.emplace_back(new fiber);
   fiber &f = *m.fibers.back();
-  getcontext(&f.context);
-  f.context.uc_stack.ss_sp = f.stack.get();
-  f.context.uc_stack.ss_size = STACK_BYTES;
-  makecontext(&f.context, fiber_main, 0);
+  make_context(&f.where, f.stack.get(), STACK_BYTES, fiber_main);
   return f;
 }
 

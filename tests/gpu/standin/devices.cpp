@@ -65,6 +65,13 @@ void reset_devices(int n, size_t memory_bytes) {
   looked = false;
   old_driver = n == STANDIN_OLD_DRIVER;
   resets++;
+  for (const auto &d : machine) {
+    for (const auto &weak : d->streams) {
+      if (const std::shared_ptr<stream> left = weak.lock()) {
+        left->pending.clear();  // streams that wait for each other would hold each other
+      }
+    }
+  }
   machine.clear();
   for (int i = 0; i < n; i++) {
     machine.push_back(std::make_shared<device>());
