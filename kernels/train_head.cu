@@ -1,6 +1,7 @@
 // The loss, and the way back through the head but for its products.
 #include "index.h"
 #include "launch.cuh"
+#include "reduce.cuh"
 #include "train.h"
 
 enum { BLOCK = 256 };
@@ -41,7 +42,7 @@ __global__ static void activation_back(float *d, const float *a, bki_k_activatio
   }
 }
 
-// A block is a column: a thread sums every BLOCK-th row, then halves of the threads are added.
+// A block is a column, a thread every BLOCK-th row of it.
 __global__ static void column_sums(float *out, const float *x, int64_t n, int64_t width) {
   __shared__ double sums[BLOCK];
   const int64_t column = blockIdx.x;
@@ -49,16 +50,9 @@ __global__ static void column_sums(float *out, const float *x, int64_t n, int64_
   for (int64_t i = threadIdx.x; i < n; i += BLOCK) {
     sum += (double)x[i * width + column];
   }
-  sums[threadIdx.x] = sum;
-  __syncthreads();
-  for (unsigned half = BLOCK / 2; half > 0; half /= 2) {
-    if (threadIdx.x < half) {
-      sums[threadIdx.x] += sums[threadIdx.x + half];
-    }
-    __syncthreads();
-  }
+  sum = bki_sum_block(sums, sum, BLOCK);
   if (threadIdx.x == 0) {
-    out[column] = (float)sums[0];
+    out[column] = (float)sum;
   }
 }
 

@@ -1,22 +1,10 @@
 // Steps of the optimizers, and the norm that clipping asks for.
 #include "index.h"
 #include "launch.cuh"
+#include "reduce.cuh"
 #include "train.h"
 
 enum { BLOCK = 256, SLICE = 16384 };
-
-// The sum of what the threads of a block bring, in thread 0: halves of the threads are added.
-__device__ static double sum_block(double *sums, double mine) {
-  sums[threadIdx.x] = mine;
-  __syncthreads();
-  for (unsigned half = BLOCK / 2; half > 0; half /= 2) {
-    if (threadIdx.x < half) {
-      sums[threadIdx.x] += sums[threadIdx.x + half];
-    }
-    __syncthreads();
-  }
-  return sums[0];
-}
 
 // A block is a slice of g.
 __global__ static void square_slices(double *parts, const float *g, int64_t n) {
@@ -27,7 +15,7 @@ __global__ static void square_slices(double *parts, const float *g, int64_t n) {
   for (int64_t i = first + threadIdx.x; i < end; i += BLOCK) {
     sum += (double)g[i] * (double)g[i];
   }
-  sum = sum_block(sums, sum);
+  sum = bki_sum_block(sums, sum, BLOCK);
   if (threadIdx.x == 0) {
     parts[blockIdx.x] = sum;
   }
@@ -40,7 +28,7 @@ __global__ static void finish_norm(bki_k_norm *out, const double *parts, int64_t
   for (int64_t i = threadIdx.x; i < n; i += BLOCK) {
     sum += parts[i];
   }
-  sum = sum_block(sums, sum);
+  sum = bki_sum_block(sums, sum, BLOCK);
   if (threadIdx.x == 0) {
     out->norm = sqrt(sum);
     out->factor = clip > 0 ? fmin(1.0, clip / (out->norm + 1e-6)) : 1.0;
