@@ -13,6 +13,7 @@
 #include "backend.h"
 #include "cuda_device.h"
 #include "cuda_gemm.h"
+#include "cuda_tensors.h"
 #include "kernels.h"
 #include "plan.h"
 
@@ -103,15 +104,12 @@ struct bki_cuda_worker {
   bki_cuda_math math;
   const bki_cuda_engine *ops;
   void *engine;
-  bki_cuda_buffer block; /* the parameters on the device */
+  bki_cuda_tensors tensors; /* they on the device */
   bki_cuda_gemm dense;
   bki_cuda_gemm output;
   size_t max_slots; /* of a group: the head's products take as many rows */
   bki_cuda_lane lanes[BKI_CUDA_LANES];
 };
-
-/* Where a tensor of the host's parameters lies on the device. */
-float *bki_cuda_tensor(const bki_cuda_worker *worker, const float *tensor);
 
 bki_status bki_cuda_worker_create(bki_cuda_worker *worker, int ordinal, double memory_share,
                                   const bki_model_config *model, const bki_parameters *parameters,

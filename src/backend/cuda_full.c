@@ -37,7 +37,7 @@ static bki_cuda_rnn *layer_rnn(full_engine *e, int32_t layer) {
 static bki_status copy_part(bki_cuda_worker *w, const bki_cuda_rnn *rnn, void *to, const float *from, size_t n,
                             bki_error *err) {
   bki_cuda_device *d = &w->device;
-  const float *source = bki_cuda_tensor(w, from);
+  const float *source = bki_cuda_tensors_find(&w->tensors, from);
   if (rnn->type == CUDNN_DATA_HALF) {
     BKI_CUDA(d, err, bki_k_to_half(to, source, (int64_t)n, d->upload));
   } else {
@@ -211,7 +211,8 @@ static bki_status run_batch(bki_cuda_worker *w, bki_cuda_lane *lane, size_t firs
   }
   BKI_TRY(reserve_batch(w, lane, T, n, err));
   BKI_CUDA(d, err,
-           bki_k_expand(l->x.data, half, rows, lane->ids.device.data, bki_cuda_tensor(w, w->parameters->embedding),
+           bki_k_expand(l->x.data, half, rows, lane->ids.device.data,
+                        bki_cuda_tensors_find(&w->tensors, w->parameters->embedding),
                         m->pad_vector == BKI_PAD_VECTOR_ZERO ? -1 : m->pad_id, T, (int64_t)n, m->embedding_dim,
                         lane->stream));
   const void *in = l->x.data;

@@ -1,5 +1,8 @@
 #include "cuda_gemm.h"
 
+/* Pieces are multiples of so many rows, which keeps them aligned. */
+enum { PIECE = 128 };
+
 /* cuBLAS counts columns first: out^T [n, m] = weight^T' [n, k] . in^T [k, m], all of them as they lie in memory. */
 static bki_status describe(bki_cuda_gemm *g, int64_t m, int64_t n, int64_t k, bki_cuda_math math, bki_error *err) {
   static const cublasComputeType_t types[] = {
@@ -44,6 +47,7 @@ bki_status bki_cuda_gemm_create(bki_cuda_gemm *gemm, bki_cuda_device *device, in
                                 bki_cuda_math math, bki_error *err) {
   cublasLtMatmulPreference_t preference = NULL;
   bki_status status;
+  max_m = (max_m + PIECE - 1) / PIECE * PIECE;
   *gemm = (bki_cuda_gemm){.device = device,
                           .max_m = max_m,
                           .n = n,

@@ -3,7 +3,8 @@
  *   out [m, n] = in [m, k] . weight [n, k]^T          row-major; in and weight fp32 or half, out and sums fp32
  *
  * cuBLAS would choose its kernel by m, and another kernel adds in another order. Here the algorithm is chosen once, for
- * the largest m, without split sums, so that a row's result does not depend on the rows beside it. */
+ * the largest m, without split sums, so that a row's result does not depend on the rows beside it. All operands are
+ * aligned to 256 bytes, as cuBLAS assumes of them. */
 #ifndef BKI_BACKEND_CUDA_GEMM_H
 #define BKI_BACKEND_CUDA_GEMM_H
 

@@ -1,10 +1,6 @@
 /* What follows the readouts: the head, the classes, the distances. */
 #include "cuda.h"
 
-float *bki_cuda_tensor(const bki_cuda_worker *worker, const float *tensor) {
-  return (float *)worker->block.data + (tensor - worker->parameters->block);
-}
-
 bki_status bki_cuda_head_create(bki_cuda_worker *worker, bki_error *err) {
   const bki_model_config *m = worker->model;
   const int64_t rows = (int64_t)worker->max_slots;
@@ -32,16 +28,18 @@ static bki_status compute_logits(bki_cuda_worker *w, bki_cuda_lane *lane, int64_
   float *logits = lane->logits.device.data;
   if (m->dense > 0) {
     float *dense = lane->dense.data;
-    BKI_TRY(bki_cuda_gemm_run(&w->dense, n, in, bki_cuda_tensor(w, p->dense_weight), dense, lane->stream, err));
+    BKI_TRY(bki_cuda_gemm_run(&w->dense, n, in, bki_cuda_tensors_find(&w->tensors, p->dense_weight), dense,
+                              lane->stream, err));
     BKI_CUDA(&w->device, err,
-             bki_k_bias_activation(dense, bki_cuda_tensor(w, p->dense_bias), activations[m->dense_activation], n,
-                                   m->dense, lane->stream));
+             bki_k_bias_activation(dense, bki_cuda_tensors_find(&w->tensors, p->dense_bias),
+                                   activations[m->dense_activation], n, m->dense, lane->stream));
     in = dense;
   }
-  BKI_TRY(bki_cuda_gemm_run(&w->output, n, in, bki_cuda_tensor(w, p->output_weight), logits, lane->stream, err));
-  BKI_CUDA(
-      &w->device, err,
-      bki_k_bias_activation(logits, bki_cuda_tensor(w, p->output_bias), BKI_K_LINEAR, n, m->n_classes, lane->stream));
+  BKI_TRY(bki_cuda_gemm_run(&w->output, n, in, bki_cuda_tensors_find(&w->tensors, p->output_weight), logits,
+                            lane->stream, err));
+  BKI_CUDA(&w->device, err,
+           bki_k_bias_activation(logits, bki_cuda_tensors_find(&w->tensors, p->output_bias), BKI_K_LINEAR, n,
+                                 m->n_classes, lane->stream));
   return BKI_OK;
 }
 

@@ -43,28 +43,31 @@ static bki_status make_inputs(bki_cuda_worker *w, incremental *e, int half, bki_
   bki_cuda_gemm gemm;
   BKI_TRY(bki_cuda_reserve(d, &e->half[half].inputs, (size_t)(V + 1), (size_t)gates * sizeof(float), err));
   float *inputs = e->half[half].inputs.data;
-  const float *embedding = bki_cuda_tensor(w, w->parameters->embedding);
-  const float *w_ih = bki_cuda_tensor(w, lstm->w_ih);
+  const float *embedding = bki_cuda_tensors_find(&w->tensors, w->parameters->embedding);
+  const float *w_ih = bki_cuda_tensors_find(&w->tensors, lstm->w_ih);
   BKI_TRY(bki_cuda_gemm_create(&gemm, d, 1 << 16, gates, E, BKI_CUDA_FP32, err));
-  bki_status status = bki_cuda_gemm_run(&gemm, V, embedding, w_ih, inputs, d->upload, err);
-  if (status == BKI_OK) {
-    status = m->pad_vector == BKI_PAD_VECTOR_ZERO
-                 ? bki_cuda_check(d, cudaMemsetAsync(inputs + V * gates, 0, (size_t)gates * sizeof *inputs, d->upload),
-                                  "cudaMemsetAsync", err)
-                 : bki_cuda_gemm_run(&gemm, 1, embedding + m->pad_id * E, w_ih, inputs + V * gates, d->upload, err);
-  }
+  const bki_status status = bki_cuda_gemm_run(&gemm, V, embedding, w_ih, inputs, d->upload, err);
   bki_cuda_gemm_destroy(&gemm);
   BKI_TRY(status);
+  float *pad = inputs + V * gates;
+  const size_t row_bytes = (size_t)gates * sizeof *pad;
+  if (m->pad_vector == BKI_PAD_VECTOR_ZERO) {
+    BKI_CUDA(d, err, cudaMemsetAsync(pad, 0, row_bytes, d->upload));
+  } else {
+    BKI_CUDA(d, err, cudaMemcpyAsync(pad, inputs + m->pad_id * gates, row_bytes, cudaMemcpyDeviceToDevice, d->upload));
+  }
   const float *const biases[] = {lstm->b_ih, lstm->b_hh};
   for (int i = 0; i < 2; i++) {
     BKI_CUDA(d, err,
-             bki_k_bias_activation(inputs, bki_cuda_tensor(w, biases[i]), BKI_K_LINEAR, V + 1, gates, d->upload));
+             bki_k_bias_activation(inputs, bki_cuda_tensors_find(&w->tensors, biases[i]), BKI_K_LINEAR, V + 1, gates,
+                                   d->upload));
   }
   return BKI_OK;
 }
 
 static const void *recurrent_weight(const bki_cuda_worker *w, const incremental *e, int half) {
-  return w->math == BKI_CUDA_FP16 ? e->half[half].w_hh16.data : bki_cuda_tensor(w, w->parameters->lstm[half].w_hh);
+  return w->math == BKI_CUDA_FP16 ? e->half[half].w_hh16.data
+                                  : bki_cuda_tensors_find(&w->tensors, w->parameters->lstm[half].w_hh);
 }
 
 static bki_status reserve_states(bki_cuda_worker *w, incremental_lane *l, int half, bki_error *err) {
@@ -172,21 +175,24 @@ static bki_status make_pads(bki_cuda_worker *w, incremental *e, int half, bki_er
   bki_cuda_device *d = &w->device;
   const size_t H = (size_t)w->model->hidden;
   const bki_k_run run = {.first = 1, .end = (int32_t)e->n_pads - 1, .store = 1, .slot = -1};
-  bki_cuda_buffer scratch = {0}; /* the run, h, c, gates, h16 */
+  const size_t part = (4 * H + 63) / 64 * 64; /* floats: products want their operands aligned */
+  bki_cuda_buffer scratch = {0};              /* h, c, gates, h16, the run */
   bki_status status;
   BKI_TRY(bki_cuda_reserve(d, &e->half[half].pads, e->n_pads, 2 * H * sizeof(float), err));
-  BKI_TRY(bki_cuda_reserve(d, &scratch, 1, sizeof run + 7 * H * sizeof(float), err));
-  float *h = (float *)(void *)((char *)scratch.data + sizeof run);
-  bki_k_states s = {.runs = scratch.data,
-                    .inputs = e->half[half].inputs.data,
-                    .pad_row = w->model->vocabulary_size,
-                    .states = e->half[half].pads.data,
-                    .h = h,
-                    .c = h + H,
-                    .h16 = w->math == BKI_CUDA_FP16 ? h + 6 * H : NULL,
-                    .hidden = w->model->hidden,
-                    .half = half};
-  BKI_TRY_GOTO(status, done, bki_cuda_upload(d, scratch.data, &run, sizeof run, err));
+  BKI_TRY(bki_cuda_reserve(d, &scratch, 1, 4 * part * sizeof(float) + sizeof run, err));
+  float *h = scratch.data;
+  float *gates = h + 2 * part;
+  void *run_place = h + 4 * part;
+  const bki_k_states s = {.runs = run_place,
+                          .inputs = e->half[half].inputs.data,
+                          .pad_row = w->model->vocabulary_size,
+                          .states = e->half[half].pads.data,
+                          .h = h,
+                          .c = h + part,
+                          .h16 = w->math == BKI_CUDA_FP16 ? h + 3 * part : NULL,
+                          .hidden = w->model->hidden,
+                          .half = half};
+  BKI_TRY_GOTO(status, done, bki_cuda_upload(d, run_place, &run, sizeof run, err));
   BKI_TRY_GOTO(
       status, done,
       bki_cuda_check(d, cudaMemsetAsync(s.states, 0, 2 * H * sizeof(float), d->upload), "cudaMemsetAsync", err));
@@ -194,8 +200,8 @@ static bki_status make_pads(bki_cuda_worker *w, incremental *e, int half, bki_er
   for (int32_t left = run.end; left > 0; left--) {
     BKI_TRY_GOTO(status, done,
                  bki_cuda_gemm_run(&e->recurrent, 1, s.h16 != NULL ? s.h16 : (const void *)s.h,
-                                   recurrent_weight(w, e, half), h + 2 * H, d->upload, err));
-    BKI_TRY_GOTO(status, done, bki_cuda_check(d, bki_k_step(&s, h + 2 * H, left, 1, d->upload), "bki_k_step", err));
+                                   recurrent_weight(w, e, half), gates, d->upload, err));
+    BKI_TRY_GOTO(status, done, bki_cuda_check(d, bki_k_step(&s, gates, left, 1, d->upload), "bki_k_step", err));
   }
   status = bki_cuda_check(d, cudaStreamSynchronize(d->upload), "cudaStreamSynchronize", err);
 done:
@@ -220,7 +226,8 @@ static bki_status create(bki_cuda_worker *worker, bki_error *err) {
     if (worker->math == BKI_CUDA_FP16) {
       BKI_TRY(bki_cuda_reserve(d, &e->half[half].w_hh16, 4 * H * H, sizeof(uint16_t), err));
       BKI_CUDA(d, err,
-               bki_k_to_half(e->half[half].w_hh16.data, bki_cuda_tensor(worker, worker->parameters->lstm[half].w_hh),
+               bki_k_to_half(e->half[half].w_hh16.data,
+                             bki_cuda_tensors_find(&worker->tensors, worker->parameters->lstm[half].w_hh),
                              4 * (int64_t)(H * H), d->upload));
     }
     BKI_TRY(make_pads(worker, e, half, err));

@@ -51,7 +51,7 @@ static size_t affordable_slots(const bki_cuda_worker *w) {
   const bki_model_config *m = w->model;
   const size_t bytes =
       w->ops->slot_bytes(w) + sizeof(float) * (2 * (size_t)m->hidden + (size_t)m->dense + (size_t)m->n_classes + 8);
-  const size_t used = w->block.capacity_bytes;
+  const size_t used = w->tensors.block.capacity_bytes;
   const size_t left = w->device.budget_bytes > used ? w->device.budget_bytes - used : 0;
   const size_t fit = left / BKI_CUDA_LANES / bytes;
   const size_t best = w->ops->best_slots(w);
@@ -61,8 +61,7 @@ static size_t affordable_slots(const bki_cuda_worker *w) {
 
 static bki_status create(bki_cuda_worker *w, int ordinal, double memory_share, bki_error *err) {
   BKI_TRY(bki_cuda_device_open(&w->device, ordinal, memory_share, err));
-  BKI_TRY(bki_cuda_reserve(&w->device, &w->block, w->parameters->count, sizeof(float), err));
-  BKI_TRY(bki_cuda_upload(&w->device, w->block.data, w->parameters->block, w->parameters->count * sizeof(float), err));
+  BKI_TRY(bki_cuda_tensors_create(&w->tensors, &w->device, w->model, w->parameters, err));
   for (size_t i = 0; i < BKI_CUDA_LANES; i++) {
     BKI_TRY(create_lane(w, &w->lanes[i], err));
   }
@@ -94,7 +93,7 @@ void bki_cuda_worker_destroy(bki_cuda_worker *worker) {
   if (worker->engine != NULL) {
     worker->ops->destroy(worker);
   }
-  bki_cuda_release(&worker->block);
+  bki_cuda_tensors_destroy(&worker->tensors);
   bki_cuda_device_close(&worker->device);
   *worker = (bki_cuda_worker){0};
 }

@@ -167,6 +167,21 @@ Test(standin_cublaslt, tf32_rounds_its_inputs_and_pedantic_does_not) {
   cr_assert_lt(error, 40.0 / 1024);
 }
 
+Test(standin_cublaslt, tf32_keeps_ten_bits_rounded_to_nearest) {
+  const shape s = {false, false, 1, 1, 1, 0, 1, 0, CUDA_R_32F, CUBLAS_COMPUTE_32F_FAST_TF32};
+  const fixture f = open(s);
+  const float ulp = std::ldexp(1.0f, -10);
+  const float rounds[][2] = {{1 + 0.4f * ulp, 1}, {1 + 0.6f * ulp, 1 + ulp}, {-1 - 1.5f * ulp, -1 - 2 * ulp}};
+  put(f.B, 0, CUDA_R_32F, 1);
+  for (const auto &r : rounds) {
+    put(f.A, 0, CUDA_R_32F, r[0]);
+    OK(multiply(f, s, nullptr, 0));
+    cudaStreamSynchronize(f.stream);
+    cr_assert_eq(f.C[0], r[1]);
+  }
+  close(f);
+}
+
 const shape plain = {false, false, 8, 8, 8, 0, 1, 0, CUDA_R_32F, CUBLAS_COMPUTE_32F};
 
 Test(standin_cublaslt, with_beta_zero_the_result_does_not_depend_on_what_was_there) {

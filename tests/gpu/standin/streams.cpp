@@ -54,11 +54,10 @@ bool fits_launch(const simt::launch &work) {
   const dim3 &g = work.grid;
   const dim3 &b = work.block;
   const auto limit = shared_limits.find(work.kernel);
-  const size_t statics = static_cast<size_t>(work.statics_end - work.statics);
   const size_t shared = limit == shared_limits.end() ? 48 * 1024 : static_cast<size_t>(limit->second);
   return g.x >= 1 && g.y >= 1 && g.z >= 1 && g.x <= 0x7fffffffu && g.y <= 65535 && g.z <= 65535 && b.x >= 1 &&
          b.y >= 1 && b.z >= 1 && b.x <= 1024 && b.y <= 1024 && b.z <= 64 && b.x * b.y * b.z <= 1024 &&
-         work.shared_bytes <= shared && statics <= 48 * 1024;
+         work.shared_bytes <= shared;
 }
 
 }  // namespace
