@@ -137,3 +137,37 @@ Test(cuda_batch, lists_every_cell_under_its_word_once) {
     check_layout((bki_pad)pad, BKI_PAD_VECTOR_ZERO);
   }
 }
+
+/* As the oracle does. */
+Test(cuda_read_out, takes_the_maximum_from_the_first_of_equal_steps) {
+  static const float y[] = {1, 0, 1, 2, 0, 2}; /* [3, 1, 2] */
+  static const float d_readout[] = {5, 7};
+  static const float expected[] = {5, 0, 0, 7, 0, 0};
+  const bki_k_row row = {.steps = 3};
+  bki_cuda_device device;
+  bki_cuda_buffer buffers[5] = {{0}};
+  const void *const contents[] = {y, d_readout, &row};
+  static const size_t bytes[] = {sizeof y, sizeof d_readout, sizeof row, 2 * sizeof(int32_t), sizeof y};
+  bki_error err;
+  float found[6];
+  cr_assert_eq(bki_cuda_device_open(&device, 0, 1, &err), BKI_OK, "%s", err.message);
+  for (size_t i = 0; i < 5; i++) {
+    cr_assert_eq(bki_cuda_reserve(&device, &buffers[i], bytes[i], 1, &err), BKI_OK, "%s", err.message);
+    if (i < 3) {
+      cr_assert_eq(bki_cuda_upload(&device, buffers[i].data, contents[i], bytes[i], &err), BKI_OK);
+    }
+  }
+  float *readout = buffers[1].data;
+  cr_assert_eq(
+      bki_k_read_out_from(readout, buffers[3].data, buffers[0].data, buffers[2].data, BKI_K_MAX, 1, 1, device.upload),
+      cudaSuccess);
+  cr_assert_eq(bki_cuda_upload(&device, readout, d_readout, sizeof d_readout, &err), BKI_OK);
+  cr_assert_eq(bki_k_read_out_back(buffers[4].data, readout, buffers[3].data, buffers[2].data, 3, 1, 1, device.upload),
+               cudaSuccess);
+  cr_assert_eq(bki_cuda_download(&device, found, buffers[4].data, sizeof found, &err), BKI_OK);
+  cr_assert_arr_eq(found, expected, sizeof expected);
+  for (size_t i = 0; i < 5; i++) {
+    bki_cuda_release(&buffers[i]);
+  }
+  bki_cuda_device_close(&device);
+}
