@@ -7,6 +7,7 @@
 
 #include "array.h"
 #include "cuda.h"
+#include "cuda_learner.h"
 
 /* -1 where the device cannot be asked: it may be busy exclusively. */
 static int64_t free_memory(int ordinal) {
@@ -63,7 +64,9 @@ static bki_status list_devices(bki_device **out, size_t *n, bki_error *err) {
 }
 
 BKI_API const bki_cuda_module *bki_cuda_module_get(void) {
-  static const bki_cuda_module module = {
-      .version = BKI_VERSION_STRING, .backend = &bki_backend_cuda, .list_devices = list_devices};
+  static const bki_cuda_module module = {.version = BKI_VERSION_STRING,
+                                         .backend = &bki_backend_cuda,
+                                         .learner = &bki_learner_cuda,
+                                         .list_devices = list_devices};
   return &module;
 }

@@ -108,3 +108,18 @@ bki_status bki_cuda_rnn_forward(bki_cuda_rnn *rnn, bool training, const void *we
                                work->data, training ? reserve->capacity_bytes : 0, training ? reserve->data : NULL));
   return BKI_OK;
 }
+
+bki_status bki_cuda_rnn_backward(bki_cuda_rnn *rnn, const void *weights, void *d_weights, const void *x, void *dx,
+                                 const void *y, const void *dy, const bki_cuda_buffer *work,
+                                 const bki_cuda_buffer *reserve, bki_error *err) {
+  bki_cuda_device *d = rnn->device;
+  BKI_CUDA_DNN(d, err,
+               cudnnRNNBackwardData_v8(rnn->handle, rnn->rnn, NULL, rnn->y, y, dy, rnn->x, dx, rnn->state, NULL, NULL,
+                                       NULL, rnn->state, NULL, NULL, NULL, rnn->weight_bytes, weights,
+                                       work->capacity_bytes, work->data, reserve->capacity_bytes, reserve->data));
+  BKI_CUDA_DNN(d, err,
+               cudnnRNNBackwardWeights_v8(rnn->handle, rnn->rnn, CUDNN_WGRAD_MODE_ADD, NULL, rnn->x, x, rnn->state,
+                                          NULL, rnn->y, y, rnn->weight_bytes, d_weights, work->capacity_bytes,
+                                          work->data, reserve->capacity_bytes, reserve->data));
+  return BKI_OK;
+}

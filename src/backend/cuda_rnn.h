@@ -44,5 +44,10 @@ bki_status bki_cuda_rnn_sizes(bki_cuda_rnn *rnn, bool training, size_t *work_byt
 /* y from x. In training the reserve keeps what the way back needs; else it may be NULL. */
 bki_status bki_cuda_rnn_forward(bki_cuda_rnn *rnn, bool training, const void *weights, const void *x, void *y,
                                 const bki_cuda_buffer *work, const bki_cuda_buffer *reserve, bki_error *err);
+/* After a forward pass in training, with its weights, x, y and reserve: dx from dy, and the gradients of the weights,
+ * added to d_weights. What dy holds behind the steps of a sequence must be a number, what dx then holds need not. */
+bki_status bki_cuda_rnn_backward(bki_cuda_rnn *rnn, const void *weights, void *d_weights, const void *x, void *dx,
+                                 const void *y, const void *dy, const bki_cuda_buffer *work,
+                                 const bki_cuda_buffer *reserve, bki_error *err);
 
 #endif

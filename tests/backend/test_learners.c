@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "learner.h"
-#include "model.h"
-#include "random_model.h"
+#include "learner_problem.h"
 
 enum { N_TEXTS = 23, LONGEST = 30 };
 
@@ -24,74 +22,18 @@ static const bki_learner_ops *find(const char *name) {
   return ops;
 }
 
-typedef struct problem {
-  bki_model *model;
-  bki_pool *pool;
-  corpus texts;
-  int32_t labels[N_TEXTS];
-  bool tuned;
-  double dropout;
-} problem;
-
-static problem make_problem(const bki_model_config *shape, uint64_t seed, bool tuned, double dropout) {
-  problem p = {.model = random_model(seed, shape), .tuned = tuned, .dropout = dropout};
+static problem make_ragged(const bki_model_config *shape, uint64_t seed, bool tuned, double dropout) {
   int32_t lengths[N_TEXTS];
+  uint64_t state = seed;
   for (size_t i = 0; i < N_TEXTS; i++) {
-    lengths[i] = i == 5 ? 0 : random_below(&seed, LONGEST + 1);
-    p.labels[i] = random_below(&seed, shape->n_classes);
+    lengths[i] = i == 5 ? 0 : random_below(&state, LONGEST + 1);
   }
-  p.texts = random_corpus(seed, shape->vocabulary_size, lengths, N_TEXTS, false);
-  cr_assert_eq(bki_pool_create(&p.pool, 2, NULL), BKI_OK);
-  return p;
-}
-
-static void clear_problem(problem *p) {
-  corpus_free(&p->texts);
-  bki_pool_destroy(p->pool);
-  bki_model_destroy(p->model);
-}
-
-static bki_learner *open_learner(const problem *p, const bki_learner_ops *ops) {
-  bki_learner_config config = {.model = bki_model_get_config(p->model),
-                               .train_embedding = p->tuned,
-                               .dropout = p->dropout,
-                               .seed = 77,
-                               .pool = p->pool};
-  bki_optimizer_config_init(&config.optimizer, BKI_OPTIMIZER_ADAM, BKI_CONVENTION_PYTORCH);
-  bki_learner *learner = NULL;
-  bki_error err;
-  cr_assert_eq(ops->create(&learner, &config, bki_model_parameters(p->model), &err), BKI_OK, "%s", err.message);
-  cr_assert_eq(learner->ops, ops);
-  return learner;
-}
-
-static float *differentiate(const problem *p, const bki_learner_ops *ops, bki_batch_loss *loss) {
-  bki_learner *learner = open_learner(p, ops);
-  const bki_minibatch batch = {p->texts.sequences, p->labels, N_TEXTS, 3};
-  cr_assert_eq(ops->gradients(learner, &batch, loss, NULL), BKI_OK);
-  float *gradients = calloc(bki_model_parameters(p->model)->count, sizeof *gradients);
-  cr_assert_eq(ops->read(learner, BKI_BLOCK_GRADIENTS, gradients, NULL), BKI_OK);
-  ops->destroy(learner);
-  return gradients;
-}
-
-static void compare(const problem *p, const float *found, const float *expected, const char *name) {
-  bki_parameter tensor;
-  size_t next = 0;
-  for (size_t i = p->tuned ? 0 : 1; bki_parameters_describe(bki_model_get_config(p->model), i, &tensor); i++) {
-    double largest = 0;
-    double error = 0;
-    for (int64_t k = 0; k < tensor.shape[0] * tensor.shape[1]; k++, next++) {
-      largest = fmax(largest, fabs((double)expected[next]));
-      error = isfinite(found[next]) ? fmax(error, fabs((double)expected[next] - (double)found[next])) : INFINITY;
-    }
-    cr_assert(error <= limit * largest, "%s: %s: %g of %g", name, tensor.name, error, largest);
-  }
+  return make_problem(shape, seed, lengths, N_TEXTS, tuned, dropout);
 }
 
 static void check(const bki_model_config *shape, uint64_t seed, bool tuned, double dropout) {
   static const char *const names[] = {"cpu", "cuda"};
-  problem p = make_problem(shape, seed, tuned, dropout);
+  problem p = make_ragged(shape, seed, tuned, dropout);
   bki_batch_loss expected;
   float *gradients = differentiate(&p, &bki_learner_ref, &expected);
   for (size_t i = 0; i < 2; i++) {
@@ -107,7 +49,7 @@ static void check(const bki_model_config *shape, uint64_t seed, bool tuned, doub
     float *found = differentiate(&p, ops, &loss);
     cr_assert_float_eq(loss.loss_sum, expected.loss_sum, 1e-5 * expected.loss_sum, "%s", name);
     cr_assert_eq(loss.n_correct, expected.n_correct, "%s", name);
-    compare(&p, found, gradients, name);
+    compare_gradients(&p, found, gradients, limit, name);
     free(found);
   }
   free(gradients);
@@ -156,7 +98,7 @@ static const char *const all[] = {"ref", "cpu", "cuda"};
 /* Blocks are laid out without the frozen embedding; what is written is read, and used. */
 Test(learners, give_back_what_was_written) {
   bki_model_config shape = random_config(4, 3);
-  problem p = make_problem(&shape, 260, false, 0);
+  problem p = make_ragged(&shape, 260, false, 0);
   const size_t count = bki_model_parameters(p.model)->count;
   for (size_t i = 0; i < 3; i++) {
     const bki_learner_ops *ops = find(all[i]);
@@ -182,8 +124,8 @@ Test(learners, give_back_what_was_written) {
 
 Test(learners, evaluate_without_dropout_and_keep_their_gradients) {
   bki_model_config shape = random_config(4, 3);
-  problem p = make_problem(&shape, 280, true, 0.5);
-  const bki_minibatch batch = {p.texts.sequences, p.labels, N_TEXTS, 3};
+  problem p = make_ragged(&shape, 280, true, 0.5);
+  const bki_minibatch batch = first_texts(&p, N_TEXTS, 3);
   problem plain = p;
   plain.dropout = 0;
   bki_batch_loss expected;
@@ -215,14 +157,14 @@ Test(learners, evaluate_without_dropout_and_keep_their_gradients) {
 
 Test(learners, report_the_norm_before_clipping) {
   bki_model_config shape = random_config(4, 3);
-  problem p = make_problem(&shape, 290, true, 0);
+  problem p = make_ragged(&shape, 290, true, 0);
   bki_batch_loss loss;
   float *gradients = differentiate(&p, &bki_learner_ref, &loss);
   double squares = 0;
   for (size_t i = 0; i < bki_model_parameters(p.model)->count; i++) {
     squares += (double)gradients[i] * (double)gradients[i];
   }
-  const bki_minibatch batch = {p.texts.sequences, p.labels, N_TEXTS, 3};
+  const bki_minibatch batch = first_texts(&p, N_TEXTS, 3);
   for (size_t i = 0; i < 3; i++) {
     const bki_learner_ops *ops = find(all[i]);
     if (ops == NULL) {
