@@ -8,7 +8,7 @@ root=$(cd "$here/../.." && pwd)
 names=("the CPU image builds" "the CPU image says its version, read-only and without capabilities"
   "the CPU image does not run as root" "the CPU image scans as the program of this build does"
   "the CUDA image builds and holds the module" "the CUDA image does not run as root"
-  "the CUDA image ends with 5 and a reason where there is no GPU")
+  "the module in the CUDA image finds its libraries" "the CUDA image says why it takes no GPU where there is none")
 n=0
 failed=0
 result() { # result CODE
@@ -92,20 +92,21 @@ fi
 
 toolkit=$(readlink -f /usr/local/cuda)
 if ! [ -x "$toolkit/bin/nvcc" ]; then
-  skip 3 "no CUDA toolkit in /usr/local/cuda"
+  skip 4 "no CUDA toolkit in /usr/local/cuda"
 elif build Dockerfile localhost/bki:cuda -v "$toolkit:/usr/local/cuda:ro" \
   --build-arg "CMAKE_OPTIONS=-DBKI_CUDA_ARCHITECTURES=90 -DCMAKE_CUDA_COMPILER=/usr/local/cuda/bin/nvcc"; then
   result 0
   [ "$(run --entrypoint id localhost/bki:cuda -u)" = 10001 ]
   result $?
-  run -v "$toolkit:/usr/local/cuda:ro" -e LD_LIBRARY_PATH=/usr/local/cuda/lib64 localhost/bki:cuda devices >"$work/devices" 2>&1
-  code=$?
-  sed 's/^/# /' "$work/devices"
-  [ $code -eq 5 ] && grep -q cudaGetDeviceCount "$work/devices"
+  run -v "$toolkit:/usr/local/cuda:ro" -e LD_LIBRARY_PATH=/usr/local/cuda/lib64 --entrypoint sh localhost/bki:cuda \
+    -c 'ldd /usr/lib/libbki-cuda.so*' >"$work/ldd"
+  grep -q libcudnn "$work/ldd" && ! grep 'not found' "$work/ldd"
+  result $?
+  run localhost/bki:cuda devices | grep 'auto: cpu: no NVIDIA driver is installed'
   result $?
 else
   result 1
-  skip 2 "it did not build"
+  skip 3 "it did not build"
 fi
 echo "1..$n"
 exit $failed
