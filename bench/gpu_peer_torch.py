@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The work of bench_gpu in PyTorch's nn.LSTM (cuDNN on a GPU), as rows of the same CSV. Every variant is run from end to end.
+"""The work of bench_gpu in PyTorch's nn.LSTM (cuDNN on a GPU), as rows of the same CSV: every variant from end to end.
 
     bench/gpu_peer_torch.py DUMP --lengths imdb-whole [--device cuda] [--every 16] [--batches 512,2048,8192,32768]
 

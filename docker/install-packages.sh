@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the packages of the named groups in packages.txt that are missing. Usage: install-packages.sh GROUP...
-# a|b stands for a package that is named differently elsewhere (Debian 12, Debian 13 and Ubuntu 24.04 are known to work).
+# a|b stands for a package whose name newer systems (Debian 13, Ubuntu 24.04) have changed: the first that apt has.
 set -eu
 list=$(dirname "$0")/packages.txt
 

@@ -59,8 +59,8 @@ stand_in() {
 build() { # build DOCKERFILE TAG OPTION...
   local file=$1 tag=$2
   shift 2
-  buildah "${store[@]}" bud -q --layers --pull-never -t "$tag" -f "$root/docker/$file" "$@" "$root" >"$work/$file.log" 2>&1 ||
-    { tail -n 30 "$work/$file.log" | sed 's/^/# /' && return 1; }
+  buildah "${store[@]}" bud -q --layers --pull-never -t "$tag" -f "$root/docker/$file" "$@" "$root" \
+    >"$work/$file.log" 2>&1 || { tail -n 30 "$work/$file.log" | sed 's/^/# /' && return 1; }
 }
 run() { # run OPTION... IMAGE ARGUMENT...
   podman "${store[@]}" run --rm --read-only --cap-drop=all --security-opt=no-new-privileges --memory 500m "$@"
@@ -78,7 +78,7 @@ if build Dockerfile.cpu localhost/bki:cpu; then
   data=$root/tests/data/tiny
   scan=(scan model corpus.jsonl -o /out/scan.db --quiet)
   mkdir -p "$work/out"
-  rm -f "$work/out/"*
+  rm -f "$work/out/"* "$work/host.db"
   chmod 1777 "$work/out"
   run -v "$data:/data:ro" -v "$work/out:/out" localhost/bki:cpu "${scan[@]}" >"$work/image.out"
   "$BKI_PROGRAM" keywords "$work/out/scan.db" >"$work/image.keywords" &&
