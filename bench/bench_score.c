@@ -7,15 +7,12 @@
  * Prints row-steps per second, GFLOP/s at 8 H^2 a row-step (the recurrent product; activations and the rest are not
  * counted) and the share of the FMA peak, which a loop of independent FMAs measures between the calls. `best` is the
  * fastest call of all: on a machine with other work it, and the CPU clock with one thread, say more than the mean. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <bki/scorer.h>
-
-#include "parameters.h"
+#include "synthetic.h"
 
 typedef struct options {
   bki_model_config model;
@@ -24,33 +21,6 @@ typedef struct options {
   int32_t n_texts; /* a call */
   double seconds;
 } options;
-
-static uint64_t state = 1;
-
-/* splitmix64, in [0, 1) */
-static double uniform(void) {
-  uint64_t z = state += 0x9e3779b97f4a7c15U;
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
-  z = (z ^ z >> 27) * 0x94d049bb133111ebU;
-  return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
-}
-
-static double normal(void) {
-  return sqrt(-2 * log(1 - uniform())) * cos(2 * 3.14159265358979 * uniform());
-}
-
-/* IMDB, 500 words at most: median 174, mean 213. DBpedia abstracts: mean 46, at most 100. */
-static int32_t text_length(const char *lengths) {
-  double l = atof(lengths);
-  if (strcmp(lengths, "imdb") == 0) {
-    l = exp(log(174) + 0.62 * normal());
-    l = l > 500 ? 500 : l;
-  } else if (strcmp(lengths, "dbpedia") == 0) {
-    l = 46 + 20 * normal();
-    l = l > 100 ? 100 : l;
-  }
-  return l < 1 ? 1 : (int32_t)l;
-}
 
 static clockid_t clock_id = CLOCK_MONOTONIC;
 
@@ -101,11 +71,6 @@ static double fma_peak(const char *isa) {
 }
 #endif
 
-static void die(const char *what) {
-  fprintf(stderr, "bench_score: %s\n", what);
-  exit(2);
-}
-
 static void set_pad(options *o, const char *value) {
   o->model.pad = strncmp(value, "pre:", 4) == 0 ? BKI_PAD_PRE : BKI_PAD_POST;
   o->model.pad_length = atoi(strchr(value, ':') == NULL ? "500" : strchr(value, ':') + 1);
@@ -141,72 +106,20 @@ static void set_option(options *o, const char *name, const char *value) {
   } else if (strcmp(name, "increments") == 0) {
     o->scorer.increments = atoi(value) != 0;
   } else {
-    die("unknown option");
+    synthetic_die("unknown option");
   }
 }
 
-static void fill(float *values, size_t n, double bound) {
-  for (size_t i = 0; values != NULL && i < n; i++) {
-    values[i] = (float)(bound * (2 * uniform() - 1));
-  }
-}
-
-static bki_model *make_model(const bki_model_config *config) {
-  const bki_parameters *p;
-  bki_model *model;
-  bki_error err;
-  if (bki_model_create(&model, config, &p, &err) != BKI_OK) {
-    die(err.message);
-  }
-  const size_t H = (size_t)config->hidden;
-  const size_t E = (size_t)config->embedding_dim;
-  const size_t D = (size_t)config->dense;
-  fill(p->embedding, (size_t)config->vocabulary_size * E, 1);
-  for (int d = 0; d < 2; d++) {
-    fill(p->lstm[d].w_ih, 4 * H * E, 1 / sqrt((double)E));
-    fill(p->lstm[d].w_hh, 4 * H * H, 1 / sqrt((double)H));
-    fill(p->lstm[d].b_ih, 4 * H, 0.5);
-  }
-  fill(p->dense_weight, D * 2 * H, 1 / sqrt(2.0 * (double)H));
-  fill(p->output_weight, (size_t)config->n_classes * D, 1 / sqrt((double)D));
-  return model;
-}
-
-typedef struct corpus {
-  size_t n;
-  size_t n_words;
-  bki_sequence *sequences;
-  bki_scores *scores;
-} corpus;
-
-static corpus make_corpus(const options *o) {
-  corpus c = {.n = (size_t)o->n_texts};
-  c.sequences = calloc(c.n, sizeof *c.sequences);
-  c.scores = calloc(c.n, sizeof *c.scores);
-  for (size_t i = 0; i < c.n; i++) {
-    const int32_t l = text_length(o->lengths);
-    int32_t *ids = malloc((size_t)l * sizeof *ids);
-    for (int32_t t = 0; t < l; t++) { /* frequent words are frequent */
-      ids[t] = (int32_t)(o->model.vocabulary_size * pow(uniform(), 4));
-    }
-    c.sequences[i] = (bki_sequence){ids, l};
-    c.scores[i] = (bki_scores){malloc((size_t)l * sizeof(float)), NULL, malloc((size_t)l), 0};
-    c.scores[i].increment = o->scorer.increments ? malloc((size_t)l * sizeof(float)) : NULL;
-    c.n_words += (size_t)l;
-  }
-  return c;
-}
-
-static double call_seconds(bki_scorer *scorer, const corpus *c) {
+static double call_seconds(bki_scorer *scorer, const synthetic_corpus *c) {
   bki_error err;
   const double begin = now();
   if (bki_scorer_score(scorer, c->sequences, c->n, c->scores, &err) != BKI_OK) {
-    die(err.message);
+    synthetic_die(err.message);
   }
   return now() - begin;
 }
 
-static void measure(const options *o, bki_scorer *scorer, const corpus *c) {
+static void measure(const options *o, bki_scorer *scorer, const synthetic_corpus *c) {
   double work = 0;
   for (size_t i = 0; i < c->n; i++) {
     work += (double)bki_scorer_work(scorer, c->sequences[i].length);
@@ -257,27 +170,21 @@ int main(int argc, char **argv) {
   for (int i = 1; i < argc; i++) {
     char *value = strchr(argv[i], '=');
     if (value == NULL) {
-      die("expected name=value");
+      synthetic_die("expected name=value");
     }
     *value = '\0';
     set_option(&o, argv[i], value + 1);
   }
-  bki_model *model = make_model(&o.model);
+  bki_model *model = synthetic_model_create(&o.model);
   bki_scorer *scorer;
   bki_error err;
   if (bki_scorer_create(&scorer, model, &o.scorer, &err) != BKI_OK) {
-    die(err.message);
+    synthetic_die(err.message);
   }
-  const corpus c = make_corpus(&o);
+  synthetic_corpus c =
+      synthetic_corpus_create((size_t)o.n_texts, o.lengths, o.model.vocabulary_size, o.scorer.increments);
   measure(&o, scorer, &c);
-  for (size_t i = 0; i < c.n; i++) {
-    free((void *)(uintptr_t)c.sequences[i].ids);
-    free(c.scores[i].score);
-    free(c.scores[i].increment);
-    free(c.scores[i].flip);
-  }
-  free(c.sequences);
-  free(c.scores);
+  synthetic_corpus_destroy(&c);
   bki_scorer_destroy(scorer);
   bki_model_destroy(model);
   return 0;

@@ -17,3 +17,8 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/bkiConfigVersion.cmake DESTINATION ${p
 
 configure_file(cmake/bki.pc.in bki.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/bki.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# The CUDA backend, where it was built: the program opens it when it is asked for.
+if(TARGET bki_cuda)
+  install(TARGETS bki_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()

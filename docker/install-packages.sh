@@ -1,14 +1,30 @@
 #!/bin/sh
-# Installs the Debian packages of the named groups in packages.txt that are missing. Usage: install-packages.sh GROUP...
+# Installs the packages of the named groups in packages.txt that are missing. Usage: install-packages.sh GROUP...
+# a|b stands for a package whose name newer systems (Debian 13, Ubuntu 24.04) have changed: the first that apt has.
 set -eu
 list=$(dirname "$0")/packages.txt
-wanted=
-for group in "$@"; do
-  wanted="$wanted $(awk -v g="$group" '$1 == g { print $2 }' "$list")"
-done
+
+packages_of() { awk -v g="$1" '$1 == g { print $2 }' "$list"; }
+alternatives() { echo "$1" | tr '|' ' '; }
+is_installed() {
+  for name in $(alternatives "$1"); do
+    if dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null | grep -qx installed; then return 0; fi
+  done
+  return 1
+}
+# The first name that apt can install; the first one of all where it can install none, for apt to complain of.
+choose() {
+  for name in $(alternatives "$1"); do
+    if apt-cache madison "$name" 2>/dev/null | grep -q .; then echo "$name" && return; fi
+  done
+  echo "${1%%|*}"
+}
+
 missing=
-for package in $wanted; do
-  dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
+for group in "$@"; do
+  for package in $(packages_of "$group"); do
+    is_installed "$package" || missing="$missing $package"
+  done
 done
 [ -n "$missing" ] || exit 0
 
@@ -17,7 +33,7 @@ if ! command -v apt-get >/dev/null; then
   exit 1
 fi
 if [ "$(id -u)" -eq 0 ]; then
-  as_root=env
+  as_root="env"
 elif command -v sudo >/dev/null; then
   as_root="sudo env"
 else
@@ -26,5 +42,6 @@ else
 fi
 echo "installing:$missing" >&2
 $as_root DEBIAN_FRONTEND=noninteractive apt-get update -qq
+names=$(for package in $missing; do choose "$package"; done)
 # shellcheck disable=SC2086 # the list is words
-$as_root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+$as_root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $names >/dev/null

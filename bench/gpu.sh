@@ -1,0 +1,242 @@
+#!/bin/bash
+# Everything that wants a GPU, from a clean checkout, in less than nine minutes: builds (preset cuda, for this GPU's
+# architecture only), runs the tests with the label gpu, compute-sanitizer on a small corpus, and the benchmark, which
+# leaves gpu-<device>.csv and .md in bench/results.
+#
+#   bench/gpu.sh [--part test|sanitize|bench]... [--samples N] [--python PYTHON]... [--out DIR] [--backend cuda|cpu]
+#
+#   --part       this part only, after the build; repeatable
+#   --samples    texts of each corpus; default 10,000 IMDB-like and 14,000 DBpedia-like ones
+#   --python     an interpreter with PyTorch for the peers, repeatable; default python3; `none`: no peers
+#   --out        where the results go
+#   --backend    cpu: the benchmark without a GPU, to try this script; give few --samples. Results are called cpu-trial
+#
+# Needs nvcc, cuDNN 9 and a C compiler; what else is missing is installed where apt-get works, and no network is used where
+# nothing is. A part without what it needs is skipped and says so. Exit code: 0, or 1 when something failed.
+set -u
+cd "$(dirname "$0")/.." || exit
+command_line="bench/gpu.sh $*"
+declare -A limits=([build]=150 [test]=100 [sanitize]=90 [bench]=190) # seconds
+samples=
+pythons=()
+backend=cuda
+out=bench/results
+parts=()
+skipped=0
+failed=0
+
+usage() {
+  sed -n '2,/^set -u/p' "$0" | sed '/^set/d; s/^# \{0,1\}//' >&2
+  exit 2
+}
+say() { echo "gpu.sh: $*" >&2; }
+fail() {
+  say "failed: $*"
+  failed=$((failed + 1))
+}
+skip() {
+  say "skipped: $*"
+  skipped=$((skipped + 1))
+}
+# within COMMAND...: for as long as the current part has left.
+within() {
+  local left=$((deadline - SECONDS))
+  if [ $left -le 0 ]; then
+    say "out of time: not run: $*"
+    return 124
+  fi
+  timeout -k 5 $left "$@"
+}
+
+while [ $# -gt 0 ]; do
+  case "$1 ${2-}" in
+    "--part test" | "--part sanitize" | "--part bench") parts+=("$2") ;;
+    "--samples "[1-9]*) samples=$2 ;;
+    "--python "?*) pythons+=("$2") ;;
+    "--out "?*) out=$2 ;;
+    "--backend cuda" | "--backend cpu") backend=$2 ;;
+    *) usage ;;
+  esac
+  shift 2
+done
+case $samples in *[!0-9]*) usage ;; esac
+[ ${#parts[@]} -gt 0 ] || parts=(test sanitize bench)
+[ ${#pythons[@]} -gt 0 ] || pythons=(python3)
+preset=cuda
+[ "$backend" = cuda ] || preset=release
+build=build/$preset
+logs=$build/gpu-logs
+command -v nvcc >/dev/null || PATH=$PATH:/usr/local/cuda/bin
+export CUDA_DEVICE_ORDER=PCI_BUS_ID # as nvidia-smi counts them
+gpu=${CUDA_VISIBLE_DEVICES-0}
+gpu=${gpu%%,*}
+ask() { nvidia-smi -i "$gpu" --query-gpu="$1" --format=csv,noheader,nounits 2>/dev/null; }
+has_gpu() { [ -n "$(ask name)" ]; }
+wants_tests() { [[ " ${parts[*]} " = *" test "* ]]; }
+
+build() {
+  local tool configure=(cmake --preset "$preset" -DBKI_BENCH=ON) groups=(build) architecture
+  wants_tests && groups+=(test)
+  within timeout 100 docker/install-packages.sh "${groups[@]}" ||
+    say "some packages could not be installed; going on with what is here"
+  for tool in cmake cc $([ $preset = cuda ] && echo nvcc); do
+    command -v "$tool" >/dev/null || { say "no $tool" && return 1; }
+  done
+  command -v ninja >/dev/null && configure+=(-G Ninja)
+  architecture=$(ask compute_cap | tr -d '. ')
+  [ -z "$architecture" ] || configure+=("-DBKI_CUDA_ARCHITECTURES=$architecture")
+  rm -rf "$logs"
+  mkdir -p "$logs"
+  if ! wants_tests || ! within "${configure[@]}" -DBKI_TESTS=ON >"$logs/configure" 2>&1; then
+    [ ! -s "$logs/configure" ] || say "no tests: $(grep -m 1 -A 2 'CMake Error' "$logs/configure" | tr -s '\n ' ' ')"
+    within "${configure[@]}" -DBKI_TESTS=OFF >"$logs/configure" 2>&1 || { tail -n 20 "$logs/configure" >&2 && return 1; }
+  fi
+  within cmake --build "$build" -j "$(nproc)" >"$logs/build" 2>&1 || { tail -n 40 "$logs/build" >&2 && return 1; }
+}
+
+# The tests skip what needs a device where none is, test by test.
+run_test() {
+  if grep -q '^BKI_TESTS:BOOL=OFF' "$build/CMakeCache.txt"; then
+    skip "test: built without tests, see above"
+    return
+  fi
+  within ctest --test-dir "$build" -L gpu --no-tests=error >"$logs/test" 2>&1
+  local code=$? summary missed
+  summary=$(tests/summary.sh "$build/Testing/Temporary/LastTest.log")
+  echo "$summary" >&2
+  missed=$(grep -c '^skipped: ' <<<"$summary")
+  [ "$missed" -eq 0 ] || skip "test: $missed of them"
+  [ $code -eq 0 ] || fail "test: $(tail -n 1 "$logs/test")"
+}
+
+# sanitize TOOL COMMAND...
+sanitize() {
+  local log=$logs/$1-$RANDOM tool=$1
+  shift
+  if within compute-sanitizer --tool "$tool" --error-exitcode 99 "$@" >"$log" 2>&1; then
+    say "$tool: $(grep -m 1 'SUMMARY' "$log"): ${*##*/}"
+  else
+    grep -v '^#' "$log" | head -n 40 >&2
+    fail "$tool: ${*##*/}; the log is $log"
+  fi
+}
+
+run_sanitize() {
+  has_gpu || { skip "sanitize: nvidia-smi finds no GPU" && return; }
+  command -v compute-sanitizer >/dev/null || { skip "sanitize: no compute-sanitizer" && return; }
+  local tool engine precision work
+  work=$(mktemp -d)
+  for tool in memcheck racecheck; do
+    for engine in incremental full; do
+      for precision in fp32 fp16; do
+        sanitize $tool "$build/bench/bench_gpu" lengths=dbpedia-whole texts=8 classes=14 vocabulary=500 seconds=0 \
+          engine=$engine precision=$precision
+      done
+    done
+    sanitize $tool "$build/src/cli/bki" train tests/data/tiny/corpus.jsonl -o "$work/$tool" --backend cuda --epochs 1 \
+      --embeddings tests/data/tiny/model --quiet
+  done
+  rm -rf "$work"
+}
+
+# measured COMMAND...: its rows of CSV, with clock and memory of the device while it ran.
+measured() {
+  local seen before sampler code clock from
+  seen=$(mktemp)
+  before=$(ask memory.used)
+  nvidia-smi -i "$gpu" --query-gpu=clocks.sm,memory.used,utilization.gpu --format=csv,noheader,nounits -lms 100 \
+    >"$seen" 2>/dev/null &
+  sampler=$!
+  within "$@" >"$rows"
+  code=$?
+  kill $sampler 2>/dev/null
+  wait $sampler 2>/dev/null
+  clock=$(awk -F', ' '$3 >= 50 { print $1 }' "$seen" | sort -n | awk '{ c[NR] = $1 } END { print c[int((NR + 1) / 2)] }')
+  from="median under load"
+  [ -n "$clock" ] || { clock=$(ask clocks.max.sm) && from="the device's maximum"; } || from=
+  awk -F', ' -v before="${before:-0}" -v tail="$clock,$from" '
+    FILENAME == ARGV[1] { if ($2 > most) most = $2; next }
+    { print $0 "," tail "," (most ? most - before : "") }' "$seen" "$rows" >>"$csv"
+  rm -f "$seen"
+  return $code
+}
+
+write_facts() {
+  fact() { [ -z "$2" ] || echo "# $1: $2"; }
+  fact device "$device"
+  fact multiprocessors "$("$build/src/cli/bki" devices --json 2>/dev/null |
+    grep -m 1 -o '"multiprocessors": *[0-9]*' | grep -o '[0-9]*$')"
+  fact driver "$(ask driver_version)"
+  fact "device memory, MiB" "$(ask memory.total)"
+  fact "power limit, W" "$(ask power.limit)"
+  fact toolkit "$(nvcc --version 2>/dev/null | grep -o 'release.*')"
+  fact cpu "$(grep -m 1 'model name' /proc/cpuinfo | cut -d: -f2- | xargs), $(nproc) cores"
+  fact commit "$(git describe --always --dirty 2>/dev/null || echo unknown)"
+  fact command "$command_line"
+  fact date "$(date -u +%F)"
+}
+
+# bench_corpus LENGTHS TEXTS CLASSES EVERY: both engines in all precisions, then the peers on every EVERY-th length
+# (more of them where --samples makes the corpus smaller).
+bench_corpus() {
+  local engine precision python dump options every=$(($4 * ${samples:-$2} / $2))
+  dump=$(mktemp)
+  for engine in incremental full; do
+    for precision in $precisions; do
+      options=(lengths="$1" texts="${samples:-$2}" classes="$3" backend="$backend" engine="$engine" precision="$precision")
+      [ "$engine-$precision" != incremental-fp32 ] || options+=(dump="$dump")
+      measured "$build/bench/bench_gpu" "${options[@]}" || fail "bench: $1 $engine $precision"
+    done
+  done
+  for python in "${pythons[@]}"; do
+    if [ "$python" = none ] || ! [ -s "$dump" ]; then continue; fi
+    measured "$python" bench/gpu_peer_torch.py "$dump" --lengths "$1" --device "$backend" --every $((every > 0 ? every : 1))
+    case $? in
+      0) ;;
+      77 | 126 | 127) skip "bench: $1, the peers of $python" ;;
+      124 | 137) fail "bench: $1, the peers of $python: out of time" ;;
+      *) fail "bench: $1, the peers of $python" ;;
+    esac
+  done
+  rm -f "$dump"
+}
+
+run_bench() {
+  local name device precisions="fp32 tf32 fp16" csv rows
+  if [ "$backend" = cpu ]; then
+    device="no GPU: a trial of the script on the CPU" name=cpu-trial precisions=fp32
+  else
+    has_gpu || { skip "bench: nvidia-smi finds no GPU" && return; }
+    device=$(ask name)
+    name=gpu-$(echo "${device#NVIDIA }" | tr '[:upper:]' '[:lower:]' | tr -cs '[:alnum:]\n' -)
+  fi
+  mkdir -p "$out"
+  csv=$out/$name.csv
+  rows=$(mktemp)
+  { write_facts && echo "$("$build/bench/bench_gpu" header),clock_mhz,clock_from,memory_mib"; } >"$csv"
+  bench_corpus dbpedia-whole 14000 14 4
+  bench_corpus imdb-whole 10000 2 16
+  rm -f "$rows"
+  if command -v python3 >/dev/null; then
+    python3 bench/gpu_table.py "$csv" >"${csv%.csv}.md" || fail "bench: the table of $csv"
+  else
+    skip "bench: no python3 to make the table of $csv"
+  fi
+  say "bench: results are in $csv and ${csv%.csv}.md"
+}
+
+begun=$SECONDS
+deadline=$((SECONDS + limits[build]))
+if build; then
+  say "build: $((SECONDS - begun)) s"
+  for part in "${parts[@]}"; do
+    begun=$SECONDS
+    deadline=$((SECONDS + limits[$part]))
+    run_"$part"
+    say "$part: $((SECONDS - begun)) s"
+  done
+else
+  fail "build"
+fi
+say "$failed failed, $skipped skipped"
+[ $failed -eq 0 ]

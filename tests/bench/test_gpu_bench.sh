@@ -1,0 +1,75 @@
+#!/bin/bash
+# What bench/gpu.sh is made of, as far as it goes without a GPU.
+root=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+n=0
+failed=0
+result() { # result CODE NAME
+  n=$((n + 1))
+  if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else
+    echo "not ok $n - $2"
+    failed=1
+  fi
+}
+
+refused=0
+for arguments in "--part build" "--samples none" "--samples 1x" "--backend ref" "--out" "bench"; do
+  # shellcheck disable=SC2086 # words
+  "$root/bench/gpu.sh" $arguments >"$work/stdout" 2>"$work/stderr"
+  [ $? -eq 2 ] && grep -q -- '--part' "$work/stderr" && [ ! -s "$work/stdout" ] || refused=1
+done
+result $refused "gpu.sh refuses options that it does not know with 2 and its usage"
+
+# Made-up numbers.
+header=program,lengths,texts,mean_words,mean_squared_words,how,precision,batch,hidden,embedding,row_steps
+header+=,corpus_row_steps,seconds,runs,digest,difference,clock_mhz,clock_from,memory_mib
+cat >"$work/made-up.csv" <<END
+# device: NVIDIA H200
+# command: made up
+$header
+bki cuda,some,2,3.0,9,incremental,fp32,,128,100,1000000000,1000000000,2.0,1,0,,1000,median under load,100
+bki cuda,some,2,3.0,9,full,fp32,,128,100,2000000000,2000000000,8.0,1,0,,1000,median under load,100
+torch 9,some,2,3.0,9,packed,fp32,512,128,100,200000000,2000000000,2.0,1,,1e-7,1000,median under load,100
+torch 9,some,2,3.0,9,packed,fp32,2048,128,100,200000000,2000000000,1.6,1,,1e-7,1000,median under load,100
+END
+python3 "$root/bench/gpu_table.py" "$work/made-up.csv" >"$work/made-up.md"
+grep -qx '| bki cuda | incremental | fp32 |  | 2.000 | 500.00 | 264.0 | 98.0 % | 100 | 1 |' "$work/made-up.md"
+result $? "the table has the cycles of a row-step and the share of the roofline"
+grep -qF '| torch 9 | packed | fp32 | 2048 | 16.000* |' "$work/made-up.md" && ! grep -qF '| 512 |' "$work/made-up.md"
+result $? "the table shows a peer's fastest batch, scaled to the corpus"
+grep -qF ' is 2.00 times as fast as torch 9 packed' "$work/made-up.md"
+result $? "the table compares with the fastest peer"
+sed -i 's/H200/Imaginary 1/' "$work/made-up.csv"
+python3 "$root/bench/gpu_table.py" "$work/made-up.csv" >"$work/made-up.md"
+grep -qx '| bki cuda | incremental | fp32 |  | 2.000 | 500.00 |  |  | 100 | 1 |' "$work/made-up.md"
+result $? "an unknown device has neither"
+
+mkdir "$work/numpy" "$work/torch"
+echo 'raise ImportError("hidden")' | tee "$work/numpy/__init__.py" >"$work/torch/__init__.py"
+PYTHONPATH=$work python3 "$root/bench/gpu_peer_torch.py" none --lengths some 2>"$work/stderr"
+[ $? -eq 77 ] && grep -q '^gpu_peer_torch: skipped: .*hidden' "$work/stderr"
+result $? "the peer without PyTorch says so and ends with 77"
+
+bench=$BKI_BUILD_DIR/bench/bench_gpu
+if [ -x "$bench" ]; then
+  options=(backend=cpu lengths=20 texts=3 hidden=8 embedding=4 vocabulary=50 seconds=0)
+  incremental=$("$bench" "${options[@]}") && full=$("$bench" "${options[@]}" engine=full threads=1)
+  result $? "bench_gpu measures any backend"
+  fields() { paste -d: <("$bench" header | tr , '\n') <(echo "$1" | tr , '\n'); }
+  fields "$incremental" | grep -qx row_steps:1140 && fields "$full" | grep -qx row_steps:2280
+  result $? "bench_gpu prints the fields of its header"
+  refused=0
+  for argument in texts=0 texts=x precision=fp64 engine=half classes=15 devices=0,x unknown=1 bare; do
+    "$bench" "$argument" >"$work/stdout" 2>"$work/stderr"
+    [ $? -eq 2 ] && [ -s "$work/stderr" ] && [ ! -s "$work/stdout" ] || refused=1
+  done
+  result $refused "bench_gpu refuses options that make no sense with 2"
+else
+  for name in measures prints refuses; do
+    n=$((n + 1))
+    echo "ok $n - bench_gpu $name # SKIP built without benchmarks"
+  done
+fi
+echo "1..$n"
+exit $failed
