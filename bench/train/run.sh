@@ -5,7 +5,8 @@
 #
 # Environment: REPEATS (3), THREADS ("1 2"), LENGTHS ("imdb dbpedia"), TEXTS_imdb (512), TEXTS_dbpedia (2048),
 # HOW ("reversed packed": what peer_torch.py says of them). Prints a table; the lines of JSON go to $OUT (train.jsonl).
-# The peers get a malloc that keeps its memory, without which they wait for the kernel's zero pages most of the time.
+# The peers get a malloc that keeps its memory, without which they wait for the kernel's zero pages most of the time, and
+# no more threads of OpenBLAS than of their own.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 [ $# -ge 1 ] || { sed -n '2,8p' "$0" >&2; exit 2; }
@@ -27,7 +28,7 @@ for lengths in ${LENGTHS:-imdb dbpedia}; do
       "$bench" lengths="$lengths" texts="$texts" classes=$classes threads="$threads" epochs=3 dump="$dump" | tag
       for python in "$@"; do
         for how in ${HOW:-reversed packed}; do
-          "$python" "$here/peer_torch.py" "$dump" --threads "$threads" --epochs 2 --how "$how" | tag
+          OPENBLAS_NUM_THREADS=$threads "$python" "$here/peer_torch.py" "$dump" --threads "$threads" --epochs 2 --how "$how" | tag
         done
       done
     done
