@@ -29,6 +29,7 @@ struct layout {
 };
 struct preference {
   uint64_t max_workspace = 0;
+  uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_MASK;
   uint32_t alignment[4] = {256, 256, 256, 256};  // bytes, of A, B, C, D
 };
 // What an algorithm is for, in the opaque words of cublasLtMatmulAlgo_t.
@@ -200,6 +201,19 @@ cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *out, cudaDataT
   return CUBLAS_STATUS_SUCCESS;
 }
 
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t handle,
+                                                cublasLtMatrixLayoutAttribute_t attribute, const void *from,
+                                                size_t size) {
+  call c(__func__, true);
+  if (failure(c) != CUBLAS_STATUS_SUCCESS) {
+    return failure(c);
+  }
+  if (attribute != CUBLASLT_MATRIX_LAYOUT_COLS) {
+    die("%s: attribute %d", c.function(), static_cast<int>(attribute));
+  }
+  return set(&get<layout>(LAYOUT, handle)->columns, from, size);
+}
+
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t handle) {
   call c(__func__, true);
   return destroy(c, LAYOUT, handle);
@@ -228,6 +242,7 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t h
   const auto p = get<preference>(PREFERENCE, handle);
   switch (attribute) {
     case CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES: return set(&p->max_workspace, from, size);
+    case CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK: return set(&p->reductions, from, size);
     case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES: return set(&p->alignment[0], from, size);
     case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES: return set(&p->alignment[1], from, size);
     case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES: return set(&p->alignment[2], from, size);
