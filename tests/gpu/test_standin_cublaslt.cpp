@@ -206,19 +206,22 @@ Test(standin_cublaslt, an_algorithm_is_taken_for_what_it_was_chosen_for) {
   close(f);
 }
 
-Test(standin_cublaslt, an_algorithm_for_aligned_memory_refuses_other_memory) {
+Test(standin_cublaslt, an_algorithm_refuses_less_aligned_memory_and_larger_products) {
   fixture f = open(plain);
   const auto aligned = choose(f);
   float *const begin = f.C;
-  const shape narrow = {false, false, 8, 7, 8, 0, 1, 0, CUDA_R_32F, CUBLAS_COMPUTE_32F};
-  cublasLtMatrixLayoutDestroy(f.b);
-  cublasLtMatrixLayoutDestroy(f.c);
-  OK(cublasLtMatrixLayoutCreate(&f.b, CUDA_R_32F, 8, 7, 8));
-  OK(cublasLtMatrixLayoutCreate(&f.c, CUDA_R_32F, 8, 7, 8));
+  const uint64_t columns[] = {7, 9};
+  for (cublasLtMatrixLayout_t l : {f.b, f.c}) {
+    OK(cublasLtMatrixLayoutSetAttribute(l, CUBLASLT_MATRIX_LAYOUT_COLS, &columns[0], sizeof columns[0]));
+  }
   f.C = begin + 1;
-  cr_assert_eq(multiply(f, narrow, &aligned.algo, aligned.workspaceSize), CUBLAS_STATUS_INVALID_VALUE);
+  cr_assert_eq(multiply(f, plain, &aligned.algo, aligned.workspaceSize), CUBLAS_STATUS_INVALID_VALUE);
   f.C = begin;
-  OK(multiply(f, narrow, &aligned.algo, aligned.workspaceSize));  // a smaller product of the kind is fine
+  OK(multiply(f, plain, &aligned.algo, aligned.workspaceSize));  // a smaller product of the kind is fine
+  for (cublasLtMatrixLayout_t l : {f.b, f.c}) {
+    OK(cublasLtMatrixLayoutSetAttribute(l, CUBLASLT_MATRIX_LAYOUT_COLS, &columns[1], sizeof columns[1]));
+  }
+  cr_assert_eq(multiply(f, plain, &aligned.algo, aligned.workspaceSize), CUBLAS_STATUS_INVALID_VALUE);
   close(f);
 }
 
