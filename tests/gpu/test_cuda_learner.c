@@ -9,6 +9,8 @@
 #include "ref_learner.h"
 #include "standin.h"
 
+TestSuite(cuda_learner, .init = standin_begin);
+
 enum { LONGEST = 12 };
 
 /* Of the largest gradient of a tensor: test_learners.c says what adds up. */

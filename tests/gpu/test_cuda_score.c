@@ -2,6 +2,9 @@
 #include <criterion/criterion.h>
 
 #include "cuda_scorer.h"
+#include "standin.h"
+
+TestSuite(cuda_score, .init = standin_begin);
 
 /* Products of inputs rounded to 11 bits (u = 2^-11), as TF32 and half precision have: see FP32_TOLERANCE; |w h| of
  * 0.3/sqrt(H) each makes 0.3 u = 1.5e-4 a gate, for the recurrent and, in cuDNN, the input product. */

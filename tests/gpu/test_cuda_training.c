@@ -9,6 +9,8 @@
 #include "ref_learner.h"
 #include "standin.h"
 
+TestSuite(cuda_training, .init = standin_begin);
+
 enum { LONGEST = 10, N_TEXTS = 40, BATCH = 8 };
 
 static problem make_training(uint64_t seed, int32_t layers, bool tuned, double dropout) {
