@@ -71,14 +71,26 @@ static bki_status open_module(const bki_cuda_module **out, bki_error *err) {
   return BKI_OK;
 }
 
-static bki_status find_devices(bki_cuda_access *access, bki_device **out, bki_error *err) {
+/* The devices as they are now. */
+static bki_status list_devices(const bki_cuda_module *module, bki_device **out, size_t *n, bki_error *err) {
+  bki_device *devices = NULL;
+  BKI_TRY(module->list_devices(&devices, n, err));
+  if (*n == 0) {
+    free(devices);
+    return bki_fail(err, BKI_E_DEVICE, "CUDA lists none");
+  }
+  *out = devices;
+  return BKI_OK;
+}
+
+static bki_status find_devices(const bki_cuda_module *module, bki_device **out, size_t *n, bki_error *err) {
   const char *visible = visible_devices();
-  bki_error why = {.message = "CUDA lists none"};
-  bki_status status = access->module->list_devices(out, &access->n_devices, &why);
-  if (status == BKI_OK && access->n_devices > 0) {
+  bki_error why;
+  const bki_status status = list_devices(module, out, n, &why);
+  if (status == BKI_OK) {
     return BKI_OK;
   }
-  if (status != BKI_OK && status != BKI_E_DEVICE) {
+  if (status != BKI_E_DEVICE) {
     return bki_fail(err, status, "%s", why.message);
   }
   if (visible == NULL) {
@@ -93,9 +105,15 @@ static bki_status load(bki_cuda_access *access, bki_error *err) {
   bki_device *devices = NULL;
   BKI_TRY(find_driver(err));
   BKI_TRY(open_module(&access->module, err));
-  BKI_TRY(find_devices(access, &devices, err));
+  BKI_TRY(find_devices(access->module, &devices, &access->n_devices, err));
   access->devices = devices;
   return BKI_OK;
+}
+
+bki_status bki_devices_list(bki_device **out, size_t *n, bki_error *err) {
+  const bki_cuda_access *cuda;
+  BKI_TRY(bki_cuda_load(&cuda, err));
+  return find_devices(cuda->module, out, n, err); /* anew: free memory changes */
 }
 
 static void load_once(void) {

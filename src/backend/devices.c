@@ -7,12 +7,6 @@
 #include "fail.h"
 #include "pool.h"
 
-bki_status bki_devices_list(bki_device **out, size_t *n, bki_error *err) {
-  const bki_cuda_access *cuda;
-  BKI_TRY(bki_cuda_load(&cuda, err));
-  return cuda->module->list_devices(out, n, err); /* anew: free memory changes */
-}
-
 void bki_devices_free(bki_device *devices) {
   free(devices);
 }
