@@ -50,13 +50,14 @@ __device__ static int64_t find_step(const float *y, bki_k_readout kind, int64_t 
   if (kind != BKI_K_MAX) {
     return kind == BKI_K_FINAL && k >= H ? 0 : steps - 1;
   }
-  int64_t best = 0;
-  float largest = y[0];
-  for (int64_t t = 1; t < steps; t++) {
-    const float value = y[t * B * 2 * H];
-    if (value > largest) {
+  const int64_t stride = B * 2 * H;
+  int32_t best = 0;
+  float largest = *y;
+  for (int32_t t = 1; t < steps; t++) {
+    y += stride;
+    if (*y > largest) {
       best = t;
-      largest = value;
+      largest = *y;
     }
   }
   return best;
@@ -75,8 +76,9 @@ __global__ static void read_out_from(float *readout, int32_t *source, const floa
   float *out = readout + (int64_t)row.slot * units + k;
   if (kind == BKI_K_MEAN) {
     double sum = 0;
-    for (int64_t t = 0; t < row.steps; t++) {
-      sum += (double)y[t * B * units + at];
+    y += at;
+    for (int32_t t = 0; t < row.steps; t++, y += B * units) {
+      sum += (double)*y;
     }
     *out = (float)(sum / (double)row.steps);
     source[at] = -1;
