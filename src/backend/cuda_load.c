@@ -113,7 +113,11 @@ static bki_status load(bki_cuda_access *access, bki_error *err) {
 bki_status bki_devices_list(bki_device **out, size_t *n, bki_error *err) {
   const bki_cuda_access *cuda;
   BKI_TRY(bki_cuda_load(&cuda, err));
-  return find_devices(cuda->module, out, n, err); /* anew: free memory changes */
+  BKI_TRY(find_devices(cuda->module, out, n, err));
+  for (size_t i = 0; i < *n; i++) {
+    (*out)[i].free_bytes = cuda->module->free_memory((*out)[i].ordinal);
+  }
+  return BKI_OK;
 }
 
 static void load_once(void) {

@@ -9,7 +9,7 @@
 
 typedef struct bki_cuda_access {
   const bki_cuda_module *module;
-  const bki_device *devices; /* [n_devices], at least one; as they were when the module was opened */
+  const bki_device *devices; /* [n_devices], at least one, free memory unknown */
   size_t n_devices;
 } bki_cuda_access;
 

@@ -10,7 +10,7 @@
 #include "cuda_learner.h"
 
 /* -1 where the device cannot be asked: it may be busy exclusively. */
-static int64_t free_memory(int ordinal) {
+static int64_t free_memory(int32_t ordinal) {
   size_t free_bytes;
   size_t total_bytes;
   if (cudaSetDevice(ordinal) != cudaSuccess || cudaMemGetInfo(&free_bytes, &total_bytes) != cudaSuccess) {
@@ -33,7 +33,7 @@ static bki_status describe(bki_device *out, int ordinal, bki_error *err) {
                       .minor = properties.minor,
                       .multiprocessors = properties.multiProcessorCount,
                       .total_bytes = (int64_t)properties.totalGlobalMem,
-                      .free_bytes = free_memory(ordinal),
+                      .free_bytes = -1,
                       .driver_version = driver,
                       .runtime_version = runtime};
   snprintf(out->name, sizeof out->name, "%s", properties.name);
@@ -67,6 +67,7 @@ BKI_API const bki_cuda_module *bki_cuda_module_get(void) {
   static const bki_cuda_module module = {.version = BKI_VERSION_STRING,
                                          .backend = &bki_backend_cuda,
                                          .learner = &bki_learner_cuda,
-                                         .list_devices = list_devices};
+                                         .list_devices = list_devices,
+                                         .free_memory = free_memory};
   return &module;
 }

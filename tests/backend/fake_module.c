@@ -43,11 +43,15 @@ static bki_status list_devices(bki_device **out, size_t *n, bki_error *err) {
                              .major = i == FAKE_OLD ? 6 : 9,
                              .multiprocessors = 132,
                              .total_bytes = (int64_t)80 << 30,
-                             .free_bytes = i == FAKE_OLD ? -1 : (int64_t)79 << 30,
+                             .free_bytes = -1,
                              .driver_version = 13010,
                              .runtime_version = 13000};
   }
   return BKI_OK;
+}
+
+static int64_t free_memory(int32_t ordinal) {
+  return ordinal == FAKE_OLD ? -1 : (int64_t)79 << 30;
 }
 
 /* Tells what it was asked for. */
@@ -82,7 +86,10 @@ static const bki_backend_ops backend = {.name = "cuda", .has_incremental = has_i
 static const bki_learner_ops learner = {.name = "cuda", .create = create_learner};
 
 __attribute__((visibility("default"))) const bki_cuda_module *bki_cuda_module_get(void) {
-  static const bki_cuda_module module = {
-      .version = FAKE_VERSION, .backend = &backend, .learner = &learner, .list_devices = list_devices};
+  static const bki_cuda_module module = {.version = FAKE_VERSION,
+                                         .backend = &backend,
+                                         .learner = &learner,
+                                         .list_devices = list_devices,
+                                         .free_memory = free_memory};
   return &module;
 }
