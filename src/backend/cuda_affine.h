@@ -4,25 +4,14 @@
  *   d_in [m, k]     = d_out [m, n] . weight [n, k]
  *   d_weight [n, k] = d_out [m, n]^T . in [m, k]          row-major, fp32 with FMA
  *
- * Texts are taken in pieces of one size, for which the algorithm was chosen once, without split sums: the bytes of a
- * result depend on its texts and not on the batches before. */
+ * Texts are taken in pieces of one size: the bytes of a result depend on its texts and not on the batches before. */
 #ifndef BKI_BACKEND_CUDA_AFFINE_H
 #define BKI_BACKEND_CUDA_AFFINE_H
 
-#include "cuda_device.h"
-
-/* c = op(a) . op(b), or added to c, counted columns first as cuBLAS does. */
-typedef struct bki_cuda_product {
-  cublasLtMatmulDesc_t operation;
-  cublasLtMatrixLayout_t a;
-  cublasLtMatrixLayout_t b;
-  cublasLtMatrixLayout_t c;
-  cublasLtMatmulAlgo_t algorithm;
-} bki_cuda_product;
+#include "cuda_product.h"
 
 /* Zero-initialise. */
 typedef struct bki_cuda_affine {
-  bki_cuda_device *device;
   int64_t n;
   int64_t k;
   bki_cuda_product forward;

@@ -2,24 +2,15 @@
  *
  *   out [m, n] = in [m, k] . weight [n, k]^T          row-major; in and weight fp32 or half, out and sums fp32
  *
- * cuBLAS would choose its kernel by m, and another kernel adds in another order. Here the algorithm is chosen once, for
- * the largest m, without split sums, so that a row's result does not depend on the rows beside it. All operands are
- * aligned to 256 bytes, as cuBLAS assumes of them. */
+ * A row's result does not depend on the rows beside it (cuda_product.h). All operands are aligned to 256 bytes. */
 #ifndef BKI_BACKEND_CUDA_GEMM_H
 #define BKI_BACKEND_CUDA_GEMM_H
 
-#include "cuda_device.h"
-
-typedef enum bki_cuda_math { BKI_CUDA_FP32, BKI_CUDA_TF32, BKI_CUDA_FP16 } bki_cuda_math;
+#include "cuda_product.h"
 
 /* Zero-initialise. */
 typedef struct bki_cuda_gemm {
-  bki_cuda_device *device;
-  cublasLtMatmulDesc_t operation;
-  cublasLtMatrixLayout_t weight;
-  cublasLtMatrixLayout_t in;
-  cublasLtMatrixLayout_t out;
-  cublasLtMatmulAlgo_t algorithm;
+  bki_cuda_product product;
   int64_t max_m;
   int64_t n;
   int64_t k;
