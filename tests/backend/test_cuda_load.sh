@@ -80,7 +80,7 @@ refuses() { # refuses DIRECTORY REASON
 }
 # The linker looks further than the fakes' directories: what is really here would be found.
 ldconfig -p | grep -q 'libcuda\.so\.1 ' || refuses nothing 'no NVIDIA driver is installed (libcuda.so.1: '
-[ -e "${BKI_BUILD_DIR-}/src/backend/libbki-cuda.so.0" ] || refuses driver 'the CUDA module of bki is not installed (libbki-cuda.so.0: '
+[ -e "${BKI_BUILD_DIR-}/src/libbki-cuda.so.0" ] || refuses driver 'the CUDA module of bki is not installed (libbki-cuda.so.0: '
 refuses needs 'a library that the CUDA module of bki needs is missing (libneeded.so: '
 refuses garbage 'the CUDA module of bki cannot be loaded ('
 refuses symbol 'libbki-cuda.so.0 is no CUDA module of bki ('
