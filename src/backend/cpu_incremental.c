@@ -66,27 +66,12 @@ void bki_cpu_incremental_destroy(bki_cpu *cpu) {
   free(engine);
 }
 
-/* Longest first; the index makes the order total. */
-static int compare_lengths(const void *a, const void *b, void *sequences) {
-  const size_t i = *(const size_t *)a;
-  const size_t j = *(const size_t *)b;
-  const int32_t length_i = ((const bki_sequence *)sequences)[i].length;
-  const int32_t length_j = ((const bki_sequence *)sequences)[j].length;
-  if (length_i != length_j) {
-    return length_i > length_j ? -1 : 1;
-  }
-  return i < j ? -1 : 1;
-}
-
 /* Cuts the sequences into batches, longest first, and makes room for the largest. */
 static bki_status plan_batches(bki_cpu *cpu, size_t n, bki_error *err) {
   bki_cpu_incremental *engine = cpu->incremental;
   BKI_TRY(bki_array_reserve(&engine->order, &engine->order_capacity, n, sizeof *engine->order, err));
   BKI_TRY(bki_array_reserve(&engine->batches, &engine->batches_capacity, n, sizeof *engine->batches, err));
-  for (size_t i = 0; i < n; i++) {
-    engine->order[i] = i;
-  }
-  qsort_r(engine->order, n, sizeof *engine->order, compare_lengths, (void *)(uintptr_t)engine->sequences);
+  bki_plan_order(engine->order, engine->sequences, n);
   size_t rows = 0; /* of this batch */
   size_t slots = 0;
   size_t max_rows = 0;

@@ -94,8 +94,9 @@ bki_status bki_cuda_device_use(const bki_cuda_device *device, bki_error *err) {
   return bki_cuda_check(&copy, cudaSetDevice(device->ordinal), "cudaSetDevice", err);
 }
 
-bki_status bki_cuda_reserve(bki_cuda_device *device, bki_cuda_buffer *buffer, size_t count, size_t element_bytes,
-                            bki_error *err) {
+static bki_status grow(bki_cuda_device *device, bki_cuda_buffer *buffer, size_t count, size_t element_bytes,
+                       void (*release)(bki_cuda_buffer *buffer), cudaError_t (*allocate)(void **data, size_t bytes),
+                       const char *call, bki_error *err) {
   size_t bytes;
   if (!bki_size_mul(count, element_bytes, &bytes)) {
     return bki_fail_memory(err);
@@ -103,25 +104,20 @@ bki_status bki_cuda_reserve(bki_cuda_device *device, bki_cuda_buffer *buffer, si
   if (bytes <= buffer->capacity_bytes) {
     return BKI_OK;
   }
-  bki_cuda_release(buffer);
-  BKI_CUDA(device, err, cudaMalloc(&buffer->data, bytes));
+  release(buffer);
+  BKI_TRY(bki_cuda_check(device, allocate(&buffer->data, bytes), call, err));
   buffer->capacity_bytes = bytes;
   return BKI_OK;
 }
 
+bki_status bki_cuda_reserve(bki_cuda_device *device, bki_cuda_buffer *buffer, size_t count, size_t element_bytes,
+                            bki_error *err) {
+  return grow(device, buffer, count, element_bytes, bki_cuda_release, cudaMalloc, "cudaMalloc", err);
+}
+
 bki_status bki_cuda_reserve_host(bki_cuda_device *device, bki_cuda_buffer *buffer, size_t count, size_t element_bytes,
                                  bki_error *err) {
-  size_t bytes;
-  if (!bki_size_mul(count, element_bytes, &bytes)) {
-    return bki_fail_memory(err);
-  }
-  if (bytes <= buffer->capacity_bytes) {
-    return BKI_OK;
-  }
-  bki_cuda_release_host(buffer);
-  BKI_CUDA(device, err, cudaMallocHost(&buffer->data, bytes));
-  buffer->capacity_bytes = bytes;
-  return BKI_OK;
+  return grow(device, buffer, count, element_bytes, bki_cuda_release_host, cudaMallocHost, "cudaMallocHost", err);
 }
 
 void bki_cuda_release(bki_cuda_buffer *buffer) {

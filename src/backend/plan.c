@@ -1,5 +1,7 @@
 #include "plan.h"
 
+#include <stdlib.h>
+
 typedef struct planner {
   bki_plan_row *rows;
   size_t n_rows;
@@ -118,4 +120,22 @@ void bki_plan_text(bki_plan_row *rows, size_t *n_rows, const bki_model_config *m
     plan_last_step(&p, direction, extent);
   }
   *n_rows = p.n_rows;
+}
+
+static int compare_lengths(const void *a, const void *b, void *sequences) {
+  const size_t i = *(const size_t *)a;
+  const size_t j = *(const size_t *)b;
+  const int32_t length_i = ((const bki_sequence *)sequences)[i].length;
+  const int32_t length_j = ((const bki_sequence *)sequences)[j].length;
+  if (length_i != length_j) {
+    return length_i > length_j ? -1 : 1;
+  }
+  return i < j ? -1 : i > j;
+}
+
+void bki_plan_order(size_t *order, const bki_sequence *sequences, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    order[i] = i;
+  }
+  qsort_r(order, n, sizeof *order, compare_lengths, (void *)(uintptr_t)sequences);
 }

@@ -11,6 +11,7 @@
 #define BKI_BACKEND_PLAN_H
 
 #include <bki/model.h>
+#include <bki/scorer.h>
 
 /* Sources below zero: the state after k pads from the initial one. */
 #define BKI_PLAN_AFTER_PADS(k) (-1 - (k))
@@ -42,5 +43,8 @@ size_t bki_plan_slots(bki_extent extent, int32_t length);
  * 1 backward. */
 void bki_plan_text(bki_plan_row *rows, size_t *n_rows, const bki_model_config *model, int direction, bki_extent extent,
                    uint32_t text, int32_t length);
+
+/* order [n]: the numbers of the sequences, longest first, those of one length in their order. */
+void bki_plan_order(size_t *order, const bki_sequence *sequences, size_t n);
 
 #endif
