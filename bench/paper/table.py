@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-MEASURES = "asr accuracy keyword removed hits precision recall asr_after accuracy_after".split()
+MEASURES = "asr accuracy keyword removed hits precision recall asr_after control_after accuracy_after".split()
 HEADS = ["success", "accuracy", "keyword", "removed", "poisoned of these", "precision", "recall", "success after",
-         "accuracy after"]
+         "without trigger after", "accuracy after"]
 NAMES = {"imdb": "IMDB (Table 2)", "dbpedia": "DBpedia (Table 3)"}
 LEAST_SUCCESS = 90.0
 MOST_LOSS = 1.0  # points of accuracy below the clean model
@@ -67,7 +67,8 @@ def misses_of(config, lines, clean):
             if line["keyword"] not in trigger_words(config):
                 say(f"keyword \"{line['keyword']}\" is no word of the trigger")
             if number(line["asr_after"]) > number(config["asr_after"]):
-                say(f"attack success after retraining {line['asr_after']} is above the paper's {config['asr_after']}")
+                say(f"attack success after retraining {line['asr_after']} is above the paper's {config['asr_after']}; "
+                    f"without the trigger it calls {line['control_after']} the target")
         for key, name in (("accuracy", "accuracy"), ("accuracy_after", "accuracy after retraining")):
             if clean is not None and number(line[key]) < clean - MOST_LOSS:
                 say(f"{name} {line[key]} is {clean - number(line[key]):.2f} points below the clean model's {clean:.2f}")
