@@ -23,8 +23,8 @@ typedef struct bki_learner_config {
   const bki_model_config *model; /* borrowed, as is all below */
   bool train_embedding;
   /* Share of units that are zeroed, the others scaled by 1 / (1 - dropout): on the readout, and on the outputs between
-   * layers (nn.LSTM(dropout=) and an nn.Dropout before the head). The mask is bki_dropout_keeps of learner_math.c: the same
-   * in every backend. 0 to below 1. */
+   * layers (nn.LSTM(dropout=) and an nn.Dropout before the head). The mask is bki_dropout_keeps of learner_math.c: the
+   * same in every backend. 0 to below 1. */
   double dropout;
   uint64_t seed;
   bki_optimizer_config optimizer;

@@ -48,8 +48,7 @@ int standin_leaks(void);
 size_t standin_peak_memory(void);
 
 /* Init of the test suites that run on a GPU too: here there always is one. */
-static inline void standin_begin(void) {
-}
+static inline void standin_begin(void) {}
 
 #ifdef __cplusplus
 }
