@@ -43,7 +43,7 @@ bki_status bki_cuda_check_dnn(bki_cuda_device *device, cudnnStatus_t status, con
   (void)cudaGetLastError();
   device->out_of_memory =
       status == CUDNN_STATUS_ALLOC_FAILED || status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED;
-  device->refused = status == CUDNN_STATUS_NOT_SUPPORTED;
+  device->refused = CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_NOT_SUPPORTED; /* 3000, and its kinds */
   char number[16];
   snprintf(number, sizeof number, "%d", (int)status);
   return fail(device, call, cudnnGetErrorString(status), number, err);

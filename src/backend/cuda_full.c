@@ -7,7 +7,7 @@
 #include "cuda_rnn.h"
 
 /* cuDNN counts elements in 32 bits here and there: gates of both directions of all cells of a batch stay below. */
-#define MAX_ELEMENTS ((int64_t)1 << 31)
+#define MAX_ELEMENTS INT32_MAX
 
 enum { BEST_SLOTS = 8192 };
 

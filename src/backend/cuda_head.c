@@ -3,7 +3,7 @@
 
 bki_status bki_cuda_head_create(bki_cuda_worker *worker, bki_error *err) {
   const bki_model_config *m = worker->model;
-  const int64_t rows = (int64_t)worker->max_slots;
+  const int64_t rows = (int64_t)worker->ops->best_slots(worker); /* whatever the memory: the same bytes */
   bki_cuda_head_destroy(worker);
   if (m->dense > 0) {
     BKI_TRY(bki_cuda_gemm_create(&worker->dense, &worker->device, rows, m->dense, 2 * (int64_t)m->hidden, BKI_CUDA_FP32,

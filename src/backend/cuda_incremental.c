@@ -219,8 +219,8 @@ static bki_status create(bki_cuda_worker *worker, bki_error *err) {
     return bki_fail_memory(err);
   }
   e->n_pads = (m->pad == BKI_PAD_NONE ? 0 : (size_t)m->pad_length) + 1;
-  BKI_TRY(
-      bki_cuda_gemm_create(&e->recurrent, d, (int64_t)worker->max_slots, 4 * m->hidden, m->hidden, worker->math, err));
+  BKI_TRY(bki_cuda_gemm_create(&e->recurrent, d, (int64_t)worker->ops->best_slots(worker), 4 * m->hidden, m->hidden,
+                               worker->math, err));
   for (int half = 0; half < 2; half++) {
     BKI_TRY(make_inputs(worker, e, half, err));
     if (worker->math == BKI_CUDA_FP16) {

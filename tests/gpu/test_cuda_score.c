@@ -111,7 +111,9 @@ Test(cuda_score, lower_precisions_are_close_and_not_fp32) {
     for (int32_t j = 0; j < LONGEST; j++) {
       largest = fmaxf(largest, fabsf(got.scores[3].score[j] - s.expected.scores[3].score[j]));
     }
-    cr_assert_gt(largest, FP32_TOLERANCE, "%s is fp32", bki_precision_name(options.precision));
+    /* TF32 is a permission: for small products the libraries may not use it. */
+    cr_assert(options.precision == BKI_PRECISION_TF32 || largest > FP32_TOLERANCE, "%s is fp32",
+              bki_precision_name(options.precision));
     corpus_free(&got);
     backend->ops->destroy(backend);
   }
