@@ -107,7 +107,7 @@ struct bki_cuda_worker {
   bki_cuda_tensors tensors; /* they on the device */
   bki_cuda_gemm dense;
   bki_cuda_gemm output;
-  size_t max_slots; /* of a group: the head's products take as many rows */
+  size_t max_slots; /* of a group */
   bki_cuda_lane lanes[BKI_CUDA_LANES];
 };
 
@@ -122,7 +122,7 @@ bki_status bki_cuda_worker_run(bki_cuda_worker *worker, bki_cuda_job *job, bki_e
 
 /* After the readouts of a lane: classes and distances into its mirrors, on their way to the host. */
 bki_status bki_cuda_head_run(bki_cuda_worker *worker, bki_cuda_lane *lane, const bki_cuda_job *job, bki_error *err);
-/* Products of the head for groups of up to worker->max_slots slots. */
+/* The head's products. */
 bki_status bki_cuda_head_create(bki_cuda_worker *worker, bki_error *err);
 void bki_cuda_head_destroy(bki_cuda_worker *worker);
 
