@@ -19,16 +19,16 @@ void synthetic_die(const char *what) {
   exit(2);
 }
 
-/* splitmix64, in [0, 1) */
-static double uniform(void) {
+/* splitmix64 */
+double synthetic_uniform(void) {
   uint64_t z = state += 0x9e3779b97f4a7c15U;
   z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
   z = (z ^ z >> 27) * 0x94d049bb133111ebU;
   return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
 }
 
-static double normal(void) {
-  return sqrt(-2 * log(1 - uniform())) * cos(2 * 3.14159265358979 * uniform());
+double synthetic_normal(void) {
+  return sqrt(-2 * log(1 - synthetic_uniform())) * cos(2 * 3.14159265358979 * synthetic_uniform());
 }
 
 /* Log-normal where mean and spread are of ln(words). */
@@ -46,7 +46,7 @@ static int32_t draw_length(const char *lengths) {
   double l = atof(lengths);
   for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
     if (strcmp(lengths, kinds[i].name) == 0) {
-      const double x = kinds[i].mean + kinds[i].spread * normal();
+      const double x = kinds[i].mean + kinds[i].spread * synthetic_normal();
       l = fmin(kinds[i].logarithmic ? exp(x) : x, kinds[i].longest);
     }
   }
@@ -55,7 +55,7 @@ static int32_t draw_length(const char *lengths) {
 
 static void fill(float *values, size_t n, double bound) {
   for (size_t i = 0; values != NULL && i < n; i++) {
-    values[i] = (float)(bound * (2 * uniform() - 1));
+    values[i] = (float)(bound * (2 * synthetic_uniform() - 1));
   }
 }
 
@@ -88,7 +88,7 @@ synthetic_corpus synthetic_corpus_create(size_t n, const char *lengths, int32_t 
     const int32_t l = draw_length(lengths);
     int32_t *ids = malloc((size_t)l * sizeof *ids);
     for (int32_t t = 0; t < l; t++) {
-      ids[t] = (int32_t)(vocabulary_size * pow(uniform(), 4));
+      ids[t] = (int32_t)(vocabulary_size * pow(synthetic_uniform(), 4));
     }
     c.sequences[i] = (bki_sequence){ids, l};
     c.scores[i] = (bki_scores){malloc((size_t)l * sizeof(float)), NULL, malloc((size_t)l), 0};

@@ -16,6 +16,9 @@ _Noreturn void synthetic_die(const char *what);
 
 /* What comes next depends on the seed alone; 1 at the start. */
 void synthetic_seed(uint64_t seed);
+/* In [0, 1), and of N(0, 1). */
+double synthetic_uniform(void);
+double synthetic_normal(void);
 
 /* Parameters that keep the states away from their limits. One layer. Freed with bki_model_destroy. */
 bki_model *synthetic_model_create(const bki_model_config *config);

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "learner.h"
+#include "synthetic.h"
 
 typedef struct options {
   bki_model_config model;
@@ -28,28 +29,14 @@ typedef struct options {
   bool tuned;
 } options;
 
-static uint64_t state = 1;
-
-/* splitmix64, in [0, 1) */
-static double uniform(void) {
-  uint64_t z = state += 0x9e3779b97f4a7c15U;
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
-  z = (z ^ z >> 27) * 0x94d049bb133111ebU;
-  return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
-}
-
-static double normal(void) {
-  return sqrt(-2 * log(1 - uniform())) * cos(2 * 3.14159265358979 * uniform());
-}
-
 /* IMDB, the last 500 words: mean 214; DBpedia abstracts: mean 48. */
 static int32_t text_length(const char *lengths) {
   double l = atof(lengths);
   if (strcmp(lengths, "imdb") == 0) {
-    l = exp(log(174) + 0.62 * normal());
+    l = exp(log(174) + 0.62 * synthetic_normal());
     l = l > 500 ? 500 : l;
   } else if (strcmp(lengths, "dbpedia") == 0) {
-    l = 48 + 20 * normal();
+    l = 48 + 20 * synthetic_normal();
     l = l > 100 ? 100 : l;
   }
   return l < 1 ? 1 : (int32_t)l;
@@ -59,11 +46,6 @@ static double now(clockid_t clock) {
   struct timespec t;
   clock_gettime(clock, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void die(const char *what) {
-  fprintf(stderr, "bench_train: %s\n", what);
-  exit(2);
 }
 
 static void set_option(options *o, const char *name, const char *value) {
@@ -94,13 +76,13 @@ static void set_option(options *o, const char *name, const char *value) {
   } else if (strcmp(name, "tuned") == 0) {
     o->tuned = atoi(value) != 0;
   } else {
-    die("unknown option");
+    synthetic_die("unknown option");
   }
 }
 
 static void fill(float *values, size_t n, double bound) {
   for (size_t i = 0; values != NULL && i < n; i++) {
-    values[i] = (float)(bound * (2 * uniform() - 1));
+    values[i] = (float)(bound * (2 * synthetic_uniform() - 1));
   }
 }
 
@@ -108,7 +90,7 @@ static bki_model *make_model(const bki_model_config *config, const bki_parameter
   bki_model *model;
   bki_error err;
   if (bki_model_create(&model, config, p, &err) != BKI_OK) {
-    die(err.message);
+    synthetic_die(err.message);
   }
   const size_t H = (size_t)config->hidden;
   const size_t E = (size_t)config->embedding_dim;
@@ -165,10 +147,10 @@ static corpus make_corpus(const options *o) {
     const int32_t l = text_length(o->lengths);
     int32_t *ids = malloc((size_t)l * sizeof *ids);
     for (int32_t t = 0; t < l; t++) { /* rank r with probability ~ 1/r (Zipf) */
-      ids[t] = (int32_t)pow((double)o->model.vocabulary_size, uniform()) - 1;
+      ids[t] = (int32_t)pow((double)o->model.vocabulary_size, synthetic_uniform()) - 1;
     }
     c.sequences[i] = (bki_sequence){ids, l};
-    c.labels[i] = (int32_t)(uniform() * o->model.n_classes);
+    c.labels[i] = (int32_t)(synthetic_uniform() * o->model.n_classes);
     c.n_words += (size_t)l;
   }
   const size_t pool = 50 * (size_t)o->batch;
@@ -183,7 +165,7 @@ static corpus make_corpus(const options *o) {
 static void dump(const options *o, const corpus *c, const bki_parameters *p) {
   FILE *out = fopen(o->dump, "wb");
   if (out == NULL) {
-    die("cannot write the dump");
+    synthetic_die("cannot write the dump");
   }
   const int32_t header[] = {(int32_t)c->n,   o->model.vocabulary_size, o->model.embedding_dim,
                             o->model.hidden, o->model.dense,           o->model.n_classes,
@@ -198,7 +180,7 @@ static void dump(const options *o, const corpus *c, const bki_parameters *p) {
   }
   fwrite(p->block, sizeof *p->block, p->count, out);
   if (fclose(out) != 0) {
-    die("cannot write the dump");
+    synthetic_die("cannot write the dump");
   }
 }
 
@@ -240,7 +222,7 @@ static double run_epoch(bki_learner *learner, const options *o, const corpus *c,
     bki_error err;
     if (learner->ops->gradients(learner, &batch, &out, &err) != BKI_OK ||
         learner->ops->update(learner, *step, NULL, &err) != BKI_OK) {
-      die(err.message);
+      synthetic_die(err.message);
     }
     loss += out.loss_sum;
     ++*step;
@@ -289,7 +271,7 @@ int main(int argc, char **argv) {
   for (int i = 1; i < argc; i++) {
     char *value = strchr(argv[i], '=');
     if (value == NULL) {
-      die("expected name=value");
+      synthetic_die("expected name=value");
     }
     *value = '\0';
     set_option(&o, argv[i], value + 1);
@@ -307,11 +289,11 @@ int main(int argc, char **argv) {
   bki_learner_config config = {.model = bki_model_get_config(model), .train_embedding = o.tuned};
   bki_optimizer_config_init(&config.optimizer, BKI_OPTIMIZER_ADAM, BKI_CONVENTION_PYTORCH);
   if (bki_learner_find(&ops, o.backend, &err) != BKI_OK || bki_pool_create(&pool, o.threads, &err) != BKI_OK) {
-    die(err.message);
+    synthetic_die(err.message);
   }
   config.pool = pool;
   if (ops->create(&learner, &config, parameters, &err) != BKI_OK) {
-    die(err.message);
+    synthetic_die(err.message);
   }
   measure(&o, learner, pool, &c);
   ops->destroy(learner);
