@@ -48,11 +48,12 @@ typedef struct bki_phrase {
 /* The phrases that contexts of one word share: those that grow around the anchor while at least half of their members
  * hold the next word. Members are all contexts, and besides every group of contexts with the same word up to three
  * words from the anchor: a trigger of common words is a minority among the natural uses of each of them. A group has at
- * least 5 contexts, 5 % of all, and is twice as large as chance makes it. Distinct; those come first that share most,
- * by exact (n_words - 1)^2, so that a rare long phrase stands before a common pair of words; a part of a longer one is
- * left out when half of those that hold it hold the longer one; the last is the anchor alone. No contexts, no phrase.
- * max_out >= 1; all anchors hold the same word, which is not negative. Takes O(n log n) steps for n words in all, with
- * a bounded number of groups. Errors: BKI_E_INTERNAL: out of memory. */
+ * least 5 contexts, 5 % of all, and is twice as large as chance makes it.
+ * The phrases are distinct. Those come first that share most, by exact (n_words - 1)^2, so that a rare long phrase
+ * stands before a common pair of words; a part of a longer one is left out when half of those that hold it hold the
+ * longer one. The last is the anchor alone. No contexts, no phrase.
+ * max_out >= 1, room in `out`; all anchors hold the same word, which is not negative. The order of the contexts changes
+ * nothing. Takes O(n log n) steps for n words in all. Errors: BKI_E_INTERNAL: out of memory. */
 bki_status bki_phrase_mine(bki_phrase *out, size_t *n_out, size_t max_out, const bki_context *contexts, size_t n,
                            bki_error *err);
 

@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
+#include "edit_distance.h"
 #include "phrase.h"
 #include "sample.h"
 
@@ -94,24 +95,6 @@ Test(phrase, is_found_at_the_end_of_a_million_equal_words) {
   free(text);
 }
 
-static int32_t whole_distance(const int32_t *a, int32_t m, const int32_t *b, int32_t n) {
-  int32_t d[8][16];
-  for (int32_t i = 0; i <= m; i++) {
-    for (int32_t j = 0; j <= n; j++) {
-      int32_t best = i == 0 ? j : d[i - 1][j] + 1;
-      if (i > 0 && j > 0) {
-        int32_t kept = d[i - 1][j - 1] + (a[i - 1] != b[j - 1] || a[i - 1] < 0);
-        best = kept < best ? kept : best;
-      }
-      if (j > 0) {
-        best = d[i][j - 1] + 1 < best ? d[i][j - 1] + 1 : best;
-      }
-      d[i][j] = best;
-    }
-  }
-  return d[m][n];
-}
-
 Test(phrase, agrees_with_the_distance_to_every_window) {
   uint64_t seed = 3;
   for (int round = 0; round < 20000; round++) {
@@ -129,7 +112,7 @@ Test(phrase, agrees_with_the_distance_to_every_window) {
     bki_phrase_match expected = {.edits = m};
     for (int32_t start = 0; start <= l; start++) {
       for (int32_t length = 0; start + length <= l; length++) {
-        int32_t edits = whole_distance(phrase, m, text + start, length);
+        int32_t edits = test_edit_distance(phrase, m, text + start, length);
         if (edits < expected.edits) {
           expected = (bki_phrase_match){edits, start, length};
         }

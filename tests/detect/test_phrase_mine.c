@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "edit_distance.h"
 #include "phrase.h"
 #include "sample.h"
 
@@ -312,6 +313,77 @@ Test(phrase_mine, does_not_depend_on_the_order_of_contexts) {
   free(b);
 }
 
+/* The fewest edits with which a stretch of the context around its anchor becomes the phrase, anchor on anchor. */
+static int32_t aligned_edits(const bki_phrase *phrase, const bki_context *context) {
+  int32_t left = INT32_MAX;
+  int32_t right = INT32_MAX;
+  for (int32_t start = 0; start <= context->anchor; start++) {
+    int32_t edits = test_edit_distance(phrase->words, phrase->anchor, context->words + start, context->anchor - start);
+    left = edits < left ? edits : left;
+  }
+  for (int32_t end = context->anchor + 1; end <= context->n; end++) {
+    int32_t edits = test_edit_distance(phrase->words + phrase->anchor + 1, phrase->n_words - phrase->anchor - 1,
+                                       context->words + context->anchor + 1, end - context->anchor - 1);
+    right = edits < right ? edits : right;
+  }
+  return left + right;
+}
+
+Test(phrase_mine, counts_the_contexts_that_hold_a_phrase) {
+  for (uint64_t seed = 1; seed <= 200; seed++) {
+    bench *b = new_bench(seed);
+    const int32_t phrase[] = {31, 32, 30, 33, 34, 35};
+    int32_t m = 2 + (int32_t)(seed % 5);
+    for (int i = 0; i < 60; i++) {
+      int32_t from = i % 3 == 0 ? 2 : 0;
+      add_context(b, phrase + from, (m < 3 ? 3 : m) - from, 2 - from, 0.2, i % 8, i % 7);
+      for (int32_t j = 0; j < b->contexts[b->n - 1].n; j++) {
+        int32_t *word = &b->words[b->n - 1][j];
+        *word = *word < 30 ? *word % 4 - 1 : *word < 36 ? *word : 29; /* few words, some of which equal nothing */
+      }
+    }
+    mine(b);
+    for (size_t i = 0; i < b->n_out; i++) {
+      int64_t support = 0;
+      int64_t exact = 0;
+      for (size_t k = 0; k < b->n; k++) {
+        int32_t edits = aligned_edits(&b->out[i], &b->contexts[k]);
+        support += edits <= bki_phrase_max_edits(b->out[i].n_words);
+        exact += edits == 0;
+      }
+      cr_assert_eq(b->out[i].support, support, "seed %d, phrase %d", (int)seed, (int)i);
+      cr_assert_eq(b->out[i].exact, exact, "seed %d, phrase %d", (int)seed, (int)i);
+    }
+    free(b);
+  }
+}
+
+Test(phrase_mine, leaves_out_the_parts_of_a_longer_phrase) {
+  bench *b = new_bench(31);
+  const int32_t phrase[] = {6001, 6002, 6003, 6004, 6005};
+  for (int i = 0; i < 100; i++) {
+    bool whole = i < 60; /* the others lack the ends: most holders of the part hold the whole */
+    add_random_context(b, whole ? phrase : phrase + 1, whole ? 5 : 3, whole ? 2 : 1, 0);
+  }
+  mine(b);
+  cr_expect_eq(rank_of(b, phrase, 5), 0);
+  cr_expect_eq(rank_of(b, phrase + 1, 3), -1);
+  free(b);
+}
+
+Test(phrase_mine, keeps_a_part_that_is_mostly_alone) {
+  bench *b = new_bench(32);
+  const int32_t phrase[] = {6001, 6002, 6003, 6004, 6005};
+  for (int i = 0; i < 100; i++) {
+    bool whole = i < 30;
+    add_random_context(b, whole ? phrase : phrase + 1, whole ? 5 : 3, whole ? 2 : 1, 0);
+  }
+  mine(b);
+  cr_expect_eq(rank_of(b, phrase, 5), 0);
+  cr_expect_eq(rank_of(b, phrase + 1, 3), 1);
+  free(b);
+}
+
 Test(phrase_mine, stops_at_64_words) {
   bench *b = new_bench(4);
   int32_t phrase[100];
@@ -322,6 +394,26 @@ Test(phrase_mine, stops_at_64_words) {
   mine(b);
   cr_expect_eq(b->out[0].n_words, BKI_MAX_PHRASE_WORDS);
   cr_expect_eq(b->out[0].words[b->out[0].anchor], phrase[50]);
+  free(b);
+}
+
+/* As many groups as can be, each with a phrase of its own as long as can be. */
+Test(phrase_mine, takes_bounded_time_for_many_long_phrases) {
+  bench *b = new_bench(14);
+  int32_t phrase[CONTEXT_WORDS];
+  for (int i = 0; i < 500; i++) {
+    for (int32_t j = 0; i % 25 == 0 && j < CONTEXT_WORDS; j++) {
+      phrase[j] = (int32_t)(test_random(&b->seed) % N_WORDS);
+    }
+    phrase[64] = 30;
+    add_context(b, phrase, CONTEXT_WORDS, 64, 0, 0, 0);
+  }
+  mine(b);
+  cr_assert_eq(b->n_out, MAX_OUT);
+  for (size_t i = 0; i + 1 < b->n_out; i++) {
+    cr_expect_eq(b->out[i].n_words, BKI_MAX_PHRASE_WORDS);
+    cr_expect_eq(b->out[i].exact, 25);
+  }
   free(b);
 }
 
