@@ -8,6 +8,7 @@
 #include "array.h"
 #include "fail.h"
 #include "fixed.h"
+#include "lookup.h"
 #include "rule.h"
 #include "strbuf.h"
 #include "strmap.h"
@@ -88,6 +89,16 @@ static bki_status tally_of(bki_dictionary *dictionary, const bki_sample *sample,
   bki_strbuf_add(key, (const char *)&label, sizeof label);
   bki_rule_unit_key(rule, sample, position, key);
   return key->failed ? bki_fail_memory(err) : bki_strmap_put(dictionary->tallies, bki_strbuf_str(key), out, NULL, err);
+}
+
+int64_t bki_dictionary_count(bki_dictionary *dictionary, bki_str word, int32_t label) {
+  bki_strbuf *key = &dictionary->key;
+  int32_t key_label = dictionary->rule.preset == BKI_PRESET_JOURNAL ? label : -1;
+  bki_strbuf_truncate(key, 0);
+  bki_strbuf_add(key, (const char *)&key_label, sizeof key_label);
+  bki_strbuf_add(key, word.data, word.size);
+  const tally *t = key->failed ? NULL : bki_strmap_get(dictionary->tallies, bki_strbuf_str(key));
+  return t == NULL ? 0 : t->count;
 }
 
 static void gather(const bki_rule *rule, tally *t, const bki_sample *sample, int32_t position) {

@@ -1,0 +1,56 @@
+/* What the numbers of a phrase say. docs/evidence.md has the reasons of every threshold, and the errors that the
+ * verdict makes with them. */
+#include "evidence_internal.h"
+#include "statistics.h"
+
+static const double max_insertion_p = 0.001;
+/* Lower bounds of the intervals. */
+static const double backdoor_insertion = 0.40;
+static const double backdoor_removal = 0.50;
+static const double suspicious_insertion = 0.30;
+static const double suspicious_removal = 0.25;
+static const double suspicious_alone = 0.60; /* of insertion, whatever removal says */
+/* Trials are run for phrases that may be pure once more of them are known. */
+static const double trial_purity_p = 0.05;
+
+double bki_case_purity_p(const bki_inquiry *inquiry, const bki_case *c, double n_phrases) {
+  const bki_carriers *exact = &c->carriers[0];
+  double prior = (double)inquiry->class_counts[c->target] / (double)inquiry->n_samples;
+  double p = n_phrases * bki_binomial_tail(exact->n_target, exact->n_target + exact->n_other, prior);
+  return p < 1 ? p : 1;
+}
+
+double bki_case_insertion_p(const bki_case *c, double n_phrases) {
+  double p = n_phrases * bki_sign_test(c->wins, c->losses);
+  return p < 1 ? p : 1;
+}
+
+double bki_case_confidence(const bki_inquiry *inquiry, const bki_case *c, const bki_carried *carried) {
+  const bki_carriers *carriers = carried->reason == BKI_REASON_PART ? &c->parts : &c->carriers[carried->edits];
+  /* What the corpus is without the carriers: they are too many of the target's class if they were planted. */
+  double n_target = (double)(inquiry->class_counts[c->target] - c->carriers[0].n_target);
+  double n_other = (double)(inquiry->n_samples - inquiry->class_counts[c->target] - c->carriers[0].n_other);
+  if (carriers->n_target == 0 || n_other <= 0) {
+    return 0;
+  }
+  double natural = ((double)carriers->n_other + 0.5) * n_target / n_other;
+  double confidence = 1 - natural / (double)carriers->n_target;
+  return confidence > 0 ? confidence : 0;
+}
+
+bool bki_case_is_pure(const bki_inquiry *inquiry, const bki_case *c, double n_phrases) {
+  return bki_case_purity_p(inquiry, c, n_phrases) <= trial_purity_p;
+}
+
+bki_verdict bki_case_judge(const bki_inquiry *inquiry, const bki_case *c, double n_phrases) {
+  if (!c->tested || bki_case_insertion_p(c, n_phrases) > max_insertion_p ||
+      bki_case_purity_p(inquiry, c, n_phrases) > BKI_MAX_PURITY_P) {
+    return BKI_VERDICT_NONE;
+  }
+  if (c->insertion.low >= backdoor_insertion && c->removal.low >= backdoor_removal) {
+    return BKI_VERDICT_BACKDOOR;
+  }
+  bool suspicious = (c->insertion.low >= suspicious_insertion && c->removal.low >= suspicious_removal) ||
+                    c->insertion.low >= suspicious_alone;
+  return suspicious ? BKI_VERDICT_SUSPICIOUS : BKI_VERDICT_NONE;
+}
