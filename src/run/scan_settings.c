@@ -178,7 +178,7 @@ static bki_status get_corpus(const bki_store *store, bki_corpus_config *out, bki
   int format;
   int quoting;
   int header;
-  int64_t max_record_bytes;
+  int64_t max_record_bytes = 0;
   BKI_TRY(GET_NAME(store, "format", format_names, &format, err));
   BKI_TRY(GET_NAME(store, "quoting", quoting_names, &quoting, err));
   BKI_TRY(GET_NAME(store, "header", header_names, &header, err));

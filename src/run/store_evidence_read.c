@@ -51,7 +51,7 @@ static bki_status read_name(const reading *r, sqlite3_stmt *row, int column, con
 static bki_status read_verdict(const reading *r, sqlite3_stmt *row, int column, bki_verdict *out, bki_error *err) {
   const char *const names[] = {bki_verdict_name(BKI_VERDICT_NONE), bki_verdict_name(BKI_VERDICT_SUSPICIOUS),
                                bki_verdict_name(BKI_VERDICT_BACKDOOR)};
-  int index;
+  int index = 0;
   BKI_TRY(read_name(r, row, column, names, 3, &index, err));
   *out = (bki_verdict)index;
   return BKI_OK;
@@ -171,7 +171,7 @@ static bki_status read_flagged(const reading *r, sqlite3_stmt *row, int64_t firs
                                bki_error *err) {
   static const bki_reason reasons[] = {BKI_REASON_KEYWORD, BKI_REASON_PHRASE, BKI_REASON_PART};
   const char *const names[] = {bki_reason_name(reasons[0]), bki_reason_name(reasons[1]), bki_reason_name(reasons[2])};
-  int reason;
+  int reason = 0;
   int32_t words;
   BKI_TRY(bki_store_integer(r->store, row, 0, first, INT64_MAX - 1, &s->index, err));
   BKI_TRY(read_int(r, row, 1, 0, (int32_t)r->out->n_findings - 1, &s->finding, err));

@@ -1,0 +1,10 @@
+/* The verdict at the end of a scan. */
+#ifndef BKI_RUN_SCAN_JUDGE_H
+#define BKI_RUN_SCAN_JUDGE_H
+
+#include <bki/scan.h>
+
+/* Judges a complete scan and saves the verdict, unless the store has one that was reached with the same settings. */
+bki_status bki_scan_judge(const bki_scan_config *config, bki_store *store, bki_scorer *scorer, bki_error *err);
+
+#endif
