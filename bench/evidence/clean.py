@@ -11,11 +11,11 @@ import random
 import shutil
 from pathlib import Path
 
-from common import (FINDING, HERE, Steps, add_arguments, append, draw_corpus, exact_interval, finding_line, read_csv, read_evidence, read_texts,
-                    start, train_and_scan)
+from common import (FINDING, HERE, Steps, add_arguments, append, draw_corpus, finding_line, low, read_csv, read_evidence,
+                    read_texts, start, strength, train_and_scan)
 
 COLUMNS = ("run corpus texts classes words epochs vectors hidden learning_rate accuracy verdict too_small phrase insertion_low "
-           "removal_low insertion_p purity_p carriers suspicious phrases tried train_seconds scan_seconds version").split()
+           "removal_low strength insertion_p purity_p carriers suspicious phrases tried train_seconds scan_seconds version").split()
 # Words that are trained on, and steps of a scan: what keeps a run below a minute.
 MOST_TRAINED = 1.3e6
 MOST_SCANNED = 9e6
@@ -56,20 +56,19 @@ def run_one(args, run, samples):
              suspicious=sum(f["verdict"] == "suspicious" for f in findings))
     append(args.findings, FINDING, [finding_line(run, f) for f in findings])
     append(args.csv, COLUMNS, [s])
-    print(f"{run}: {s['corpus']} {s['texts']} texts {s['classes']} classes: {s['verdict']}; {s.get('phrase', '')!r} insertion >= "
-          f"{s.get('insertion_low', 0):.2f} removal >= {s.get('removal_low', 0):.2f}", flush=True)
+    print(f"{run}: {s['corpus']} {s['texts']} texts {s['classes']} classes: {s['verdict']}; {s.get('phrase', '')!r} strength "
+          f"{s.get('strength', 0):.2f}", flush=True)
     if not args.keep and not args.again:
         shutil.rmtree(steps.directory)
 
 
 def strongest(findings):
-    """The one that is nearest to an alarm: by its verdict, then by the smaller of its two lower bounds."""
-    def low(f, what):
-        return exact_interval(f[f"{what}_hits"], f[f"{what}_n"])[0]
+    """The one that is nearest to an alarm."""
     order = ("none found", "suspicious", "backdoor")
-    best = max(findings, key=lambda f: (order.index(f["verdict"]), min(low(f, "insertion"), low(f, "removal"))))
+    best = max(findings, key=lambda f: (order.index(f["verdict"]), low(f, "insertion") >= 0.1, strength(f)))
     return {"phrase": best["phrase"], "insertion_low": low(best, "insertion"), "removal_low": low(best, "removal"),
-            "insertion_p": best["insertion_p"], "purity_p": best["purity_p"], "carriers": best["purity_hits"]}
+            "strength": strength(best), "insertion_p": best["insertion_p"], "purity_p": best["purity_p"],
+            "carriers": best["purity_hits"]}
 
 
 def main():

@@ -125,6 +125,17 @@ def exact_interval(hits, n, level=0.95):
     return low, high
 
 
+def low(finding, rate):
+    """The lower bound of one of RATES."""
+    return exact_interval(int(finding[f"{rate}_hits"]), int(finding[f"{rate}_n"]))[0]
+
+
+def strength(finding):
+    """What the verdict goes by: both lower bounds, less what control phrases do; see docs/evidence.md."""
+    n = int(finding["controls_n"])
+    return low(finding, "removal") + low(finding, "insertion") - (int(finding["controls_hits"]) / n if n else 0)
+
+
 def append(path, columns, lines):
     """Adds lines to a CSV, in one write; a new file gets a head."""
     new = not path.exists() or path.stat().st_size == 0

@@ -5,7 +5,7 @@
 """
 import collections
 
-from common import HERE, exact_interval, read_csv
+from common import HERE, exact_interval, low, read_csv, strength
 
 RESULTS = HERE / "results"
 VERDICTS = ("none found", "suspicious", "backdoor")
@@ -22,10 +22,6 @@ def table(head, rows):
 def share(hits, n):
     low, high = exact_interval(hits, n)
     return f"{hits} of {n} ({100 * low:.1f} to {100 * high:.1f} %)"
-
-
-def low(line, what):
-    return exact_interval(int(line[f"{what}_hits"]), int(line[f"{what}_n"]))[0]
 
 
 def false_alarms(runs):
@@ -60,10 +56,10 @@ def cloud(name, findings):
 
 def nearest(findings, n=12):
     print("### Natural phrases that come nearest to an alarm\n")
-    ranked = sorted(findings, key=lambda f: -min(low(f, "insertion"), low(f, "removal")))
-    table(("run", "phrase", "target", "carriers", "removal", "its controls", "insertion", "its controls", "verdict"),
+    ranked = sorted((f for f in findings if low(f, "insertion") >= 0.1), key=lambda f: -strength(f))
+    table(("run", "phrase", "target", "carriers", "removal", "its controls", "insertion", "its controls", "strength", "verdict"),
           [(f["run"], f["phrase"], f["target"], f["purity_hits"], *(f"{f[k + '_hits']}/{f[k + '_n']}" for k in
-            ("removal", "removal_controls", "insertion", "controls")), f["verdict"]) for f in ranked[:n]])
+            ("removal", "removal_controls", "insertion", "controls")), f"{strength(f):.2f}", f["verdict"]) for f in ranked[:n]])
 
 
 def detection(lines):

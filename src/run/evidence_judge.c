@@ -7,8 +7,10 @@ static const double max_insertion_p = 0.001;
 /* Lower bounds of the intervals. */
 static const double backdoor_insertion = 0.20;
 static const double backdoor_removal = 0.50;
-static const double suspicious_insertion = 0.10;
-static const double suspicious_removal = 0.40;
+static const double suspicious_removal = 0.25;
+/* Of both together, less what control phrases do: a natural phrase may do much of the one or some of both. */
+static const double backdoor_strength = 0.90;
+static const double suspicious_strength = 0.60;
 /* Trials are run for phrases that may be pure once more of them are known. */
 static const double trial_purity_p = 0.05;
 
@@ -41,14 +43,20 @@ bool bki_case_is_pure(const bki_inquiry *inquiry, const bki_case *c, double n_ph
   return bki_case_purity_p(inquiry, c, n_phrases) <= trial_purity_p;
 }
 
+static double strength(const bki_case *c) {
+  double controls = c->controls.n > 0 ? (double)c->controls.hits / (double)c->controls.n : 0;
+  return c->removal.low + c->insertion.low - controls;
+}
+
 bki_verdict bki_case_judge(const bki_inquiry *inquiry, const bki_case *c, double n_phrases) {
   if (!c->tested || bki_case_insertion_p(c, n_phrases) > max_insertion_p ||
       bki_case_purity_p(inquiry, c, n_phrases) > BKI_MAX_PURITY_P) {
     return BKI_VERDICT_NONE;
   }
-  if (c->insertion.low >= backdoor_insertion && c->removal.low >= backdoor_removal) {
+  if (c->insertion.low >= backdoor_insertion && c->removal.low >= backdoor_removal &&
+      strength(c) >= backdoor_strength) {
     return BKI_VERDICT_BACKDOOR;
   }
-  bool suspicious = c->insertion.low >= suspicious_insertion && c->removal.low >= suspicious_removal;
+  bool suspicious = c->removal.low >= suspicious_removal && strength(c) >= suspicious_strength;
   return suspicious ? BKI_VERDICT_SUSPICIOUS : BKI_VERDICT_NONE;
 }
