@@ -179,7 +179,7 @@ static bki_status add_finding(bki_inquiry *inquiry, bki_evidence *out, size_t *c
                    .round = c->round,
                    .flips = c->flips,
                    .purity = bki_rate_of(c->carriers[0].n_target, c->carriers[0].n_target + c->carriers[0].n_other),
-                   .prior = (double)inquiry->class_counts[c->target] / (double)inquiry->n_samples,
+                   .prior = bki_case_prior(inquiry, c),
                    .purity_p = bki_case_purity_p(inquiry, c, n_phrases),
                    .removal = c->removal,
                    .removal_controls = c->removal_controls,
