@@ -3,23 +3,29 @@
 #include <string.h>
 
 #include "evidence_internal.h"
+#include "evidence_texts.h"
 #include "fail.h"
 #include "lookup.h"
 
+/* The words of the phrase but for those that the model drops: the store's texts lack them too. */
 static bki_status read_phrase(bki_inquiry *inquiry, bki_str phrase, int32_t ids[BKI_MAX_PHRASE_WORDS], int32_t *n,
                               bki_error *err) {
   bki_words words;
   bki_words_init(&words);
   bki_status status = bki_tokenizer_split(&bki_model_get_config(inquiry->model)->tokenizer, phrase, &words, err);
-  if (status == BKI_OK && (words.n_words < 1 || words.n_words > BKI_MAX_PHRASE_WORDS)) {
-    char quoted[BKI_QUOTE_SIZE];
-    status = bki_fail(err, BKI_E_USAGE, "expected a phrase of 1 to %d words, found %" PRId32 " in %s",
-                      BKI_MAX_PHRASE_WORDS, words.n_words, bki_quote(quoted, phrase));
-  }
+  *n = 0;
   for (int32_t i = 0; status == BKI_OK && i < words.n_words; i++) {
-    status = bki_lexicon_add(&inquiry->lexicon, bki_words_get(&words, i), &ids[i], err);
+    bki_str word = bki_words_get(&words, i);
+    if (bki_texts_model_id(inquiry, word) >= 0 && ++*n <= BKI_MAX_PHRASE_WORDS) {
+      status = bki_lexicon_add(&inquiry->lexicon, word, &ids[*n - 1], err);
+    }
   }
-  *n = words.n_words;
+  if (status == BKI_OK && (*n < 1 || *n > BKI_MAX_PHRASE_WORDS)) {
+    char quoted[BKI_QUOTE_SIZE];
+    status = bki_fail(err, BKI_E_USAGE, "expected a phrase of 1 to %d words%s, found %" PRId32 " in %s",
+                      BKI_MAX_PHRASE_WORDS, *n < words.n_words ? " that the model does not drop" : "", *n,
+                      bki_quote(quoted, phrase));
+  }
   bki_words_clear(&words);
   return status;
 }
@@ -106,6 +112,10 @@ bki_status bki_inquiry_name_phrase(bki_inquiry *inquiry, bki_str phrase, int32_t
   size_t at;
   bool added;
   inquiry->round = 1;
+  if (target < -1 || target >= inquiry->n_classes) {
+    return bki_fail(err, BKI_E_USAGE, "expected a class below %" PRId32 ", or -1, found %" PRId32, inquiry->n_classes,
+                    target);
+  }
   BKI_TRY(read_phrase(inquiry, phrase, ids, &n, err));
   BKI_TRY(bki_inquiry_count_words(inquiry, err));
   BKI_TRY(bki_inquiry_add_case(inquiry, ids, n, target < 0 ? 0 : target, &at, &added, err));
