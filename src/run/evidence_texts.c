@@ -5,6 +5,7 @@
 
 #include "array.h"
 #include "fail.h"
+#include "store_internal.h"
 #include "streams.h"
 
 void bki_texts_clear(bki_texts *texts) {
@@ -34,13 +35,22 @@ int32_t bki_texts_model_id(const bki_inquiry *inquiry, bki_str word) {
 
 static bki_status add_sample(bki_texts *texts, const bki_inquiry *inquiry, const bki_case *c, const bki_sample *sample,
                              bki_reading *reading, bki_locate_fn locate, bki_error *err) {
+  int32_t max_words = bki_model_get_config(inquiry->model)->max_words;
   bki_text *text = NULL;
+  if (sample->words->n_words > max_words) {
+    return bki_store_damaged(inquiry->store, err,
+                             "sample %lld: expected at most the %d words that the model reads, "
+                             "found %d",
+                             (long long)sample->index, max_words, sample->words->n_words);
+  }
   BKI_TRY(add(texts, sample->index, sample->words->n_words, &text, err));
   for (int32_t i = 0; i < text->n; i++) {
     text->ids[i] = bki_texts_model_id(inquiry, bki_words_get(sample->words, i));
     if (text->ids[i] < 0) {
-      return bki_fail(err, BKI_E_DATA, "sample %lld of the store has a word that the model drops",
-                      (long long)sample->index);
+      return bki_store_damaged(inquiry->store, err,
+                               "sample %lld: expected words that the model reads, found one that "
+                               "it drops",
+                               (long long)sample->index);
     }
   }
   if (locate != NULL) {
