@@ -238,6 +238,8 @@ static bki_status count_left(bki_inquiry *inquiry, const bki_texts *changed, int
   return status;
 }
 
+/* Only with carriers that have room for the control: a text that is hardly more than the phrase is called something
+ * else without it, whatever the phrase. */
 static bki_status try_removal(bki_inquiry *inquiry, bki_case *c, bki_error *err) {
   bki_texts carriers = {0};
   bki_texts without = {0};
@@ -247,8 +249,8 @@ static bki_status try_removal(bki_inquiry *inquiry, bki_case *c, bki_error *err)
   for (size_t i = 0; i < carriers.n; i++) {
     const bki_text *text = &carriers.items[i];
     int32_t at = elsewhere(inquiry, text);
-    BKI_TRY_GOTO(status, done, bki_texts_take_away(&without, text, text->position, text->length, err));
     if (at >= 0) {
+      BKI_TRY_GOTO(status, done, bki_texts_take_away(&without, text, text->position, text->length, err));
       BKI_TRY_GOTO(status, done, bki_texts_take_away(&controls, text, at, text->length, err));
     }
   }
