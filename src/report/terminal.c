@@ -212,6 +212,10 @@ void bki_format_progress(char *buf, size_t size, const bki_progress *progress) {
   } else {
     snprintf(done, sizeof done, "%.1f MB", (double)progress->bytes_done / 1e6);
   }
+  if (progress->judging) {
+    snprintf(buf, size, "judging: %lld samples", (long long)progress->n_samples);
+    return;
+  }
   if (progress->surveying) {
     snprintf(buf, size, "reading: %s, %lld records", done, (long long)progress->n_records);
     return;

@@ -157,7 +157,7 @@ static bki_status scan(defence *d, bki_error *err) {
   BKI_TRY(announce(d, BKI_DEFEND_SCAN, event, err));
   BKI_TRY(bki_scan_run(&scanning, NULL, err));
   BKI_TRY(bki_store_open(&d->summary->store, d->work.store, err));
-  return bki_analysis_run(&d->summary->analysis, d->summary->store, &config->rule, err);
+  return bki_analysis_run(&d->summary->analysis, d->summary->store, &config->rule, BKI_DECIDE_PAPER, err);
 }
 
 /* What kept and removed follow from; a rule that selects the same is the same. NULL: out of memory. */

@@ -9,6 +9,8 @@
 enum { PRESET, P, KEYS, OOV_KEY, NGRAM, ALPHA };
 
 const char *const bki_rule_setting_keys[BKI_RULE_N_SETTINGS] = {"preset", "p", "keys", "oov_key", "ngram", "alpha"};
+const char *const bki_rule_setting_options[BKI_RULE_N_SETTINGS] = {"--preset",  "-p",      "--keys",
+                                                                   "--oov-key", "--ngram", "--alpha"};
 
 /* Of the fields that are one of two. */
 static const char *const names[BKI_RULE_N_SETTINGS][2] = {
@@ -25,6 +27,14 @@ void bki_rule_setting_format(const bki_rule *rule, int which, char out[BKI_RULE_
     case OOV_KEY: snprintf(out, BKI_RULE_VALUE_SIZE, "%s", names[which][rule->oov_key]); break;
     case NGRAM: snprintf(out, BKI_RULE_VALUE_SIZE, "%" PRId32, rule->ngram); break;
     default: snprintf(out, BKI_RULE_VALUE_SIZE, "%.17g", rule->alpha); break;
+  }
+}
+
+void bki_rule_setting_show(const bki_rule *rule, int which, char out[BKI_RULE_VALUE_SIZE]) {
+  if (which == ALPHA) {
+    snprintf(out, BKI_RULE_VALUE_SIZE, "%g", rule->alpha);
+  } else {
+    bki_rule_setting_format(rule, which, out);
   }
 }
 

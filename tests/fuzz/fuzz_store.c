@@ -30,8 +30,10 @@ static void read_everything(bki_store *store) {
   for (int preset = BKI_PRESET_PAPER; preset <= BKI_PRESET_JOURNAL; preset++) {
     bki_rule_init(&rule, (bki_preset)preset);
     rule.ngram = preset == BKI_PRESET_JOURNAL ? 2 : 1;
-    if (bki_analysis_run(&analysis, store, &rule, NULL) == BKI_OK) {
-      bki_analysis_destroy(analysis);
+    for (int decision = BKI_DECIDE_EVIDENCE; decision <= BKI_DECIDE_PAPER; decision++) {
+      if (bki_analysis_run(&analysis, store, &rule, (bki_decision)decision, NULL) == BKI_OK) {
+        bki_analysis_destroy(analysis);
+      }
     }
   }
   size_t total = 0;
