@@ -19,6 +19,7 @@ static const command commands[] = {
     {"scan", cli_scan, "score a corpus with the model trained on it and find a backdoor keyword"},
     {"keywords", cli_keywords, "rank the candidate keywords of a scan"},
     {"flagged", cli_flagged, "list the samples that carry the keyword"},
+    {"report", cli_report, "write what a scan found as one HTML file"},
     {"purify", cli_purify, "write the corpus without the flagged samples"},
     {"explain", cli_explain, "show one sample's words with their scores"},
     {"score", cli_score, "score the words of one text"},
