@@ -44,7 +44,7 @@ function drawPage(focus) {
   byId('samples-list').replaceChildren(...matching.slice(from, from + PAGE).map(sampleItem));
   byId('samples-list').setAttribute('start', String(from + 1));
   byId('samples-count').textContent = matching.length === 0 ? 'No sample matches.'
-    : `${plural(matching.length, 'sample', 'samples')}, ${from + 1} to ${Math.min(from + PAGE, matching.length)} shown` +
+    : `${plural(matching.length, 'sample', 'samples')}, ${count(from + 1)} to ${count(Math.min(from + PAGE, matching.length))} shown` +
       (matching.length < samples.length ? `, of ${count(samples.length)}` : '');
   byId('previous').disabled = page === 0;
   byId('next').disabled = page === pages - 1;
