@@ -92,8 +92,8 @@ typedef struct bki_evidence {
   int64_t n_candidates;  /* words that were looked at */
   int64_t n_phrases;     /* phrases that were tested: the number that p-values are corrected for */
   int64_t n_texts;       /* texts that were run through the model for it */
-  bki_finding *findings; /* backdoors first, then suspicious ones, then the most telling of the others; each group by
-                            round, then insertion rate */
+  bki_finding *findings; /* backdoors first, as they were peeled, then suspicious ones by how much of the corpus they
+                            explain, then the most telling of the others by insertion rate */
   size_t n_findings;
   bki_evidence_sample *samples; /* ascending index; a sample of several findings stands with the first of them */
   size_t n_flagged;
@@ -104,7 +104,7 @@ typedef struct bki_evidence_config {
   bki_rule rule;            /* of the dictionary */
   int32_t n_candidates;     /* K: words a round looks at, by g and again by flips; default 20, 1 to 1000 */
   int32_t n_texts;          /* texts of a removal or insertion test; default 200, 20 to 100,000 */
-  int32_t max_backdoors;    /* peeling ends there; default 16, 1 to 1000 */
+  int32_t max_backdoors;    /* peeled one by one; what else is one is flagged at once; default 16, 1 to 1000 */
   uint64_t seed;            /* of texts, places and control phrases; default 1 */
   bool (*stop)(void *user); /* asked between tests; true: BKI_E_INTERRUPTED. NULL: never */
   void *user;

@@ -24,6 +24,7 @@ int cli_report(int argc, char **argv);
 int cli_purify(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_score(int argc, char **argv);
+int cli_verify(int argc, char **argv);
 int cli_devices(int argc, char **argv);
 int cli_model(int argc, char **argv);
 

@@ -121,6 +121,12 @@ static size_t count(const bki_evidence *evidence, bki_verdict verdict) {
   return n;
 }
 
+static void print_too_small(FILE *out, const bki_evidence *evidence) {
+  if (evidence->too_small && evidence->verdict != BKI_VERDICT_BACKDOOR) {
+    fputs("  but:       the corpus is too small to tell: a backdoor of the usual size would not show in it\n", out);
+  }
+}
+
 void bki_print_verdict(FILE *out, const bki_evidence *evidence, const bki_classes *classes) {
   if (evidence == NULL) {
     fputs("verdict: not judged\n", out);
@@ -144,9 +150,7 @@ void bki_print_verdict(FILE *out, const bki_evidence *evidence, const bki_classe
     fputs("\nsuspicious too:\n", out);
     print_findings(out, evidence, BKI_VERDICT_SUSPICIOUS, classes);
   }
-  if (evidence->too_small && evidence->verdict != BKI_VERDICT_BACKDOOR) {
-    fputs("  but:       the corpus is too small to tell: a backdoor of the usual size would not show in it\n", out);
-  }
+  print_too_small(out, evidence);
 }
 
 void bki_print_verification(FILE *out, const bki_evidence *evidence, const bki_classes *classes) {
@@ -156,6 +160,7 @@ void bki_print_verification(FILE *out, const bki_evidence *evidence, const bki_c
   if (f->verdict == BKI_VERDICT_NONE) {
     fputs("  so:        it does not behave like the trigger of a backdoor\n", out);
   }
+  print_too_small(out, evidence);
 }
 
 static json_t *rate_json(const bki_rate *rate) {

@@ -196,7 +196,8 @@ static bki_status add_finding(bki_inquiry *inquiry, bki_evidence *out, size_t *c
   return BKI_OK;
 }
 
-/* One round: true in *found when it found a backdoor, whose samples are taken out then. */
+/* One round: true in *found when it found a backdoor, whose samples are taken out then. With as many as there may be it
+ * only counts anew, without their samples. */
 static bki_status run_round(bki_inquiry *inquiry, bki_evidence *out, size_t *capacity, bool *found, bki_error *err) {
   inquiry->round++;
   BKI_TRY(bki_inquiry_find_phrases(inquiry, err));
@@ -206,7 +207,8 @@ static bki_status run_round(bki_inquiry *inquiry, bki_evidence *out, size_t *cap
   BKI_TRY(bki_inquiry_count_carriers(inquiry, err));
   BKI_TRY(bki_inquiry_run_trials(inquiry, err));
   judge_all(inquiry);
-  int64_t best = choose_backdoor(inquiry);
+  bool may_find = out->n_findings < (size_t)inquiry->config->max_backdoors;
+  int64_t best = may_find ? choose_backdoor(inquiry) : -1;
   *found = best >= 0;
   if (*found) {
     inquiry->cases[best].round = inquiry->round;
@@ -230,7 +232,8 @@ static int compare_remaining(const void *a, const void *b) {
   return compare_cases(*(bki_case *const *)a, *(bki_case *const *)b);
 }
 
-/* What is left when no backdoor is: suspicious phrases, each with its samples, and the most telling natural ones. */
+/* What is left after peeling: backdoors, if there were more than are peeled, and suspicious phrases, each with its
+ * samples, and the most telling natural ones. */
 static bki_status add_remaining(bki_inquiry *inquiry, bki_evidence *out, size_t *capacity, bki_error *err) {
   bki_status status = BKI_OK;
   size_t n = 0;
@@ -246,9 +249,9 @@ static bki_status add_remaining(bki_inquiry *inquiry, bki_evidence *out, size_t 
   }
   qsort(rest, n, sizeof *rest, compare_remaining);
   for (size_t i = 0; i < n && status == BKI_OK; i++) {
-    bool suspicious = rest[i]->verdict == BKI_VERDICT_SUSPICIOUS;
-    if (!is_listed(inquiry, rest[i]) && (suspicious || shown++ < SHOWN_NATURAL)) {
-      status = add_finding(inquiry, out, capacity, rest[i], suspicious, err);
+    bool flag = rest[i]->verdict != BKI_VERDICT_NONE;
+    if (!is_listed(inquiry, rest[i]) && (flag || shown++ < SHOWN_NATURAL)) {
+      status = add_finding(inquiry, out, capacity, rest[i], flag, err);
     }
   }
   free(rest);
@@ -334,7 +337,7 @@ bki_status bki_evidence_run(bki_evidence *out, bki_store *store, const bki_model
   bool again = true;
   bki_status status;
   BKI_TRY_GOTO(status, done, open_inquiry(&inquiry, err));
-  while (again && found.n_findings < (size_t)config->max_backdoors) {
+  while (again) {
     BKI_TRY_GOTO(status, done, run_round(&inquiry, &found, &capacity, &again, err));
     if (inquiry.round == 1) {
       found.too_small = is_too_small(&inquiry, found.n_samples);

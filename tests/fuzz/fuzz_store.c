@@ -1,4 +1,4 @@
-/* A store from elsewhere: opened, read, analysed under every rule, looked up, and gone on with. */
+/* A store from elsewhere: opened, read, analysed under every rule, looked up, judged, and gone on with. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +45,19 @@ static void read_everything(bki_store *store) {
   }
 }
 
+static void judge(bki_store *store) {
+  bki_evidence_config config = {.n_candidates = 20, .n_texts = 200, .max_backdoors = 16, .seed = 1};
+  bki_evidence evidence;
+  bool found;
+  if (bki_evidence_load(&evidence, &found, &config.rule, store, NULL) != BKI_OK) {
+    return;
+  }
+  if (found) {
+    bki_evidence_save(&evidence, &config, store, NULL);
+  }
+  bki_evidence_clear(&evidence);
+}
+
 static void go_on(bki_store *store) {
   bki_words words;
   bki_words_init(&words);
@@ -79,6 +92,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   bki_store *store;
   if (bki_store_open(&store, path, NULL) == BKI_OK) {
     read_everything(store);
+    bki_store_close(store);
+  }
+  if (bki_store_open_to_judge(&store, path, NULL) == BKI_OK) {
+    judge(store);
     bki_store_close(store);
   }
   const bki_store_identity identity = {"model", "corpus", "scorer", "skip"};
