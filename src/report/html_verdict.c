@@ -24,7 +24,7 @@ static const screen screens[] = {
          "M9 9a3 3 0 1 1 4.5 2.6c-.9.5-1.5 1.2-1.5 2.4M12 17.5v.01M12 2.5a9.5 9.5 0 1 1 0 19 9.5 9.5 0 0 1 0-19z",
          STEP("Read what carries the phrase. By default only proven backdoors are flagged." COMMAND(
              "bki report STORE --rule suspicious \\\n    -o report.html"))
-             STEP("Measure it again." COMMAND("bki verify MODEL STORE \"PHRASE\""))
+             STEP("Measure it on more texts." COMMAND("bki verify MODEL STORE \"PHRASE\" \\\n    --texts 2000"))
                  STEP("If it does not belong there, take these samples out and train again." COMMAND(
                      "bki purify STORE CORPUS \\\n    --rule suspicious --kept clean.jsonl"))},
     [BKI_HTML_BACKDOOR] =
