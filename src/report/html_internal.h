@@ -35,7 +35,7 @@ enum { BKI_HTML_WORD = 100, BKI_HTML_ID = 200, BKI_HTML_PHRASE = 600 };
 void bki_html_add_text(bki_strbuf *out, bki_str text, size_t most);
 /* "14 280": groups of three, thin spaces between them. */
 void bki_html_add_count(bki_strbuf *out, int64_t value);
-/* With a digit after the point where whole numbers would say "none" or "all" of what is not, as dom.js has it. */
+/* "98.5 %", "95 %"; nothing else than none is 0 %, and than all 100 %. As dom.js has it. */
 void bki_html_add_percent(bki_strbuf *out, int64_t hits, int64_t n);
 /* "190 of 200 (95 %)" */
 void bki_html_add_rate(bki_strbuf *out, int64_t hits, int64_t n);

@@ -1,5 +1,6 @@
 /* Text and numbers as HTML. */
 #include <inttypes.h>
+#include <math.h>
 
 #include "escape.h"
 #include "html_internal.h"
@@ -33,12 +34,9 @@ void bki_html_add_count(bki_strbuf *out, int64_t value) {
 }
 
 void bki_html_add_percent(bki_strbuf *out, int64_t hits, int64_t n) {
-  double value = n == 0 ? 0 : 100 * (double)hits / (double)n;
-  if (hits == 0 || hits == n || (value >= 10 && value <= 99)) {
-    bki_strbuf_format(out, "%.0f&nbsp;%%", value);
-  } else {
-    bki_strbuf_format(out, "%.1f&nbsp;%%", value < 0.1 ? 0.1 : value > 99.9 ? 99.9 : value);
-  }
+  double tenths = n == 0 ? 0 : floor(1000 * (double)hits / (double)n + 0.5);
+  tenths = hits > 0 && tenths < 1 ? 1 : hits < n && tenths > 999 ? 999 : tenths;
+  bki_strbuf_format(out, "%.*f&nbsp;%%", fmod(tenths, 10) == 0 ? 0 : 1, tenths / 10);
 }
 
 void bki_html_add_rate(bki_strbuf *out, int64_t hits, int64_t n) {

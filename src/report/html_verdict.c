@@ -148,6 +148,19 @@ static void add_flagged(bki_strbuf *out, const bki_html_report *report, int64_t 
   bki_strbuf_add_text(out, ") are flagged");
 }
 
+/* Phrases that are suspicious beside those that are proven. */
+static void add_others(bki_strbuf *out, const bki_evidence *evidence) {
+  size_t n = 0;
+  for (size_t i = 0; i < evidence->n_findings; i++) {
+    n += evidence->findings[i].verdict == BKI_VERDICT_SUSPICIOUS ? 1 : 0;
+  }
+  if (n == 1) {
+    bki_strbuf_add_text(out, " Another phrase is <a href=\"#tests\">suspicious</a>, not proven.");
+  } else if (n > 1) {
+    bki_strbuf_format(out, " %zu other phrases are <a href=\"#tests\">suspicious</a>, not proven.", n);
+  }
+}
+
 static void add_backdoor(bki_strbuf *out, const bki_html_report *report, int64_t n_samples) {
   const bki_finding *first = &report->evidence->findings[0];
   if (n_telling(report->evidence) == 1) {
@@ -162,7 +175,10 @@ static void add_backdoor(bki_strbuf *out, const bki_html_report *report, int64_t
         "whatever the text is about.");
   }
   add_flagged(out, report, n_samples);
-  bki_strbuf_add_text(out, ": they carry the phrase and taught it to the model.");
+  bki_strbuf_add_text(out, report->decision == BKI_DECIDE_SUSPICIOUS
+                               ? ": they carry it, or a phrase that is suspicious."
+                               : ": they carry the phrase and taught it to the model.");
+  add_others(out, report->evidence);
 }
 
 static void add_suspicious(bki_strbuf *out, const bki_html_report *report, int64_t n_samples) {

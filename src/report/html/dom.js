@@ -53,11 +53,10 @@ function table(caption, columns, rows) {
 
 const count = (n) => String(n).replace(/\B(?=(\d{3})+(?!\d))/g, '\u202f');
 const plural = (n, one, many) => `${count(n)} ${n === 1 ? one : many}`;
-/* A digit after the point where whole numbers would say "none" or "all" of what is not. */
+/* "98.5 %", "95 %"; nothing else than none is 0 %, and than all 100 %. As html_text.c has it. */
 function percent(share) {
-  const value = 100 * share;
-  const whole = value === 0 || value === 100 || (value >= 10 && value <= 99);
-  return `${whole ? Math.round(value) : Math.min(99.9, Math.max(0.1, value)).toFixed(1)}\u00a0%`;
+  const tenths = Math.floor(1000 * share + 0.5);
+  return `${(share > 0 && tenths < 1 ? 1 : share < 1 && tenths > 999 ? 999 : tenths) / 10}\u00a0%`;
 }
 const share = (rate) => (rate.n === 0 ? 0 : rate.hits / rate.n);
 const interval = (rate) => `${percent(rate.low).replace('\u00a0%', '')} to ${percent(rate.high)}`;

@@ -104,8 +104,8 @@ function describeFlow() {
   const [[label], [answer]] = [nodesOf(0), nodesOf(1)];
   const part = (n) => (n === total ? `all ${count(total)}` : `${count(n)} of ${count(total)}`);
   const what = data.decision === 'paper' ? 'word' : 'phrase';
-  const without = rate.n === 0 ? '' : ` Without the ${what} the model answers something else for ${count(rate.hits)} of the ` +
-    `${count(rate.n)} that were tested: that many texts do not say what their label says.`;
+  const without = rate.n === 0 ? '' : ` Without the ${what} the model answers something else for ` +
+    `${rate.hits === rate.n ? 'all' : `${count(rate.hits)} of the`} ${count(rate.n)} that were tested: these texts do not say what their label says.`;
   byId('labels-lead').append(visible(`Of the flagged samples, ${part(label.n)} are labelled ${label.name}, and the model calls ` +
     `${part(answer.n)} ${answer.name}.${without}`));
   byId('labels-table').append(table('Flagged samples by label and answer', [{ title: 'Label' }, { title: 'Model’s answer' },
