@@ -140,6 +140,10 @@ BKI_API bki_status bki_evidence_save(const bki_evidence *evidence, const bki_evi
  * judged with. Errors: BKI_E_DATA: damaged. */
 BKI_API bki_status bki_evidence_load(bki_evidence *out, bool *found, bki_rule *rule, bki_store *store, bki_error *err);
 
+/* The settings that a store was judged with; no `stop`. *found false: it never was, *out is left as it is. Errors: as
+ * bki_evidence_load. */
+BKI_API bki_status bki_evidence_load_config(bki_evidence_config *out, bool *found, bki_store *store, bki_error *err);
+
 #ifdef __cplusplus
 }
 #endif
