@@ -120,9 +120,10 @@ BKI_API void bki_evidence_config_init(bki_evidence_config *config);
 BKI_API bki_status bki_evidence_run(bki_evidence *out, bki_store *store, const bki_model *model, bki_scorer *scorer,
                                     const bki_evidence_config *config, bki_error *err);
 
-/* The same tests for a phrase that a person names. `target` -1: the class that most samples have that carry it. One
- * finding, with its samples whatever its verdict; n_phrases is 1. Errors: as above; BKI_E_USAGE: no words, more than
- * 64, no target where no sample carries the phrase. */
+/* The same tests for a phrase that a person names, without the words that the model drops. `target` -1: the class that
+ * most samples have that carry it. One finding, with its samples whatever its verdict; n_phrases is 1. Errors: as
+ * above; BKI_E_USAGE: no words, more than 64, no target where no sample carries the phrase, a target that is no class.
+ */
 BKI_API bki_status bki_evidence_verify(bki_evidence *out, bki_store *store, const bki_model *model, bki_scorer *scorer,
                                        const bki_evidence_config *config, bki_str phrase, int32_t target,
                                        bki_error *err);
@@ -138,6 +139,10 @@ BKI_API bki_status bki_evidence_save(const bki_evidence *evidence, const bki_evi
 /* What a store holds. *found false: the scan was never judged, *out is zeroed. `rule` (may be NULL): the rule it was
  * judged with. Errors: BKI_E_DATA: damaged. */
 BKI_API bki_status bki_evidence_load(bki_evidence *out, bool *found, bki_rule *rule, bki_store *store, bki_error *err);
+
+/* The settings that a store was judged with; no `stop`. *found false: it never was, *out is left as it is. Errors: as
+ * bki_evidence_load. */
+BKI_API bki_status bki_evidence_load_config(bki_evidence_config *out, bool *found, bki_store *store, bki_error *err);
 
 #ifdef __cplusplus
 }

@@ -14,9 +14,14 @@ static const double suspicious_strength = 0.60;
 /* Trials are run for phrases that may be pure once more of them are known. */
 static const double trial_purity_p = 0.05;
 
+double bki_case_prior(const bki_inquiry *inquiry, const bki_case *c) {
+  int64_t n = inquiry->n_samples;
+  return n > 0 ? (double)inquiry->class_counts[c->target] / (double)n : 0;
+}
+
 double bki_case_purity_p(const bki_inquiry *inquiry, const bki_case *c, double n_phrases) {
   const bki_carriers *exact = &c->carriers[0];
-  double prior = (double)inquiry->class_counts[c->target] / (double)inquiry->n_samples;
+  double prior = bki_case_prior(inquiry, c);
   double p = n_phrases * bki_binomial_tail(exact->n_target, exact->n_target + exact->n_other, prior);
   return p < 1 ? p : 1;
 }

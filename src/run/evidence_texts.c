@@ -5,6 +5,7 @@
 
 #include "array.h"
 #include "fail.h"
+#include "store_internal.h"
 #include "streams.h"
 
 void bki_texts_clear(bki_texts *texts) {
@@ -35,11 +36,18 @@ int32_t bki_texts_model_id(const bki_inquiry *inquiry, bki_str word) {
 /* The ids of `n` words of the sample from `first` on. */
 static bki_status look_up(int32_t *ids, const bki_inquiry *inquiry, const bki_sample *sample, int32_t first, int32_t n,
                           bki_error *err) {
+  int32_t max_words = bki_model_get_config(inquiry->model)->max_words;
+  if (sample->words->n_words > max_words) {
+    return bki_store_damaged(inquiry->store, err,
+                             "sample %lld: expected at most the %d words that the model reads, found %d",
+                             (long long)sample->index, max_words, sample->words->n_words);
+  }
   for (int32_t i = 0; i < n; i++) {
     ids[i] = bki_texts_model_id(inquiry, bki_words_get(sample->words, first + i));
     if (ids[i] < 0) {
-      return bki_fail(err, BKI_E_DATA, "sample %lld of the store has a word that the model drops",
-                      (long long)sample->index);
+      return bki_store_damaged(inquiry->store, err,
+                               "sample %lld: expected words that the model reads, found one that it drops",
+                               (long long)sample->index);
     }
   }
   return BKI_OK;

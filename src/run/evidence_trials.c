@@ -113,7 +113,7 @@ static bool locate_control(const bki_inquiry *inquiry, const bki_case *c, const 
   int32_t at = 0;
   for (int32_t i = 0; i < reading->n_selected; i++) {
     int32_t position = reading->selected[i];
-    int64_t count = bki_dictionary_count(inquiry->dictionary, bki_words_get(sample->words, position), c->target);
+    int64_t count = bki_dictionary_count_unit(inquiry->dictionary, sample, position, c->target);
     int64_t distance = count > wanted ? count - wanted : wanted - count;
     if (distance < nearest) {
       nearest = distance;
@@ -190,10 +190,10 @@ static bki_status try_insertion(bki_inquiry *inquiry, bki_case *c, supply *s, bk
   size_t n_controls = 0;
   bki_status status;
   bool *turned = bki_array_create(2 * n, sizeof *turned);
-  bool *control = turned + n;
   if (turned == NULL) {
     return bki_fail_memory(err);
   }
+  bool *control = turned + n;
   BKI_TRY_GOTO(status, done, insert_phrase(inquiry, c, s, 0, n_first, turned, err));
   if (!c->named && count_true(turned, n_first) * FIRST_LOOK_TURNS < (int64_t)n_first) {
     n = n_first;
