@@ -281,14 +281,16 @@ static bki_status compare_flips(bki_inquiry *inquiry, bki_evidence *out, bki_err
   return BKI_OK;
 }
 
-/* Whether a backdoor in a hundredth of the samples, for the most frequent class, would not be told from chance. */
+/* Whether a backdoor in a hundredth of the samples, for the most frequent class, would not be told from chance, or is
+ * in too few for the removal test. */
 static bool is_too_small(const bki_inquiry *inquiry, int64_t n_samples) {
   double prior = 0;
   for (int32_t c = 0; c < inquiry->n_classes; c++) {
     double share = (double)inquiry->class_counts[c] / (double)inquiry->n_samples;
     prior = share > prior ? share : prior;
   }
-  return n_samples == 0 || BKI_USUAL_PHRASES * pow(prior, ceil(0.01 * (double)n_samples)) > BKI_MAX_PURITY_P;
+  double n_copies = ceil(0.01 * (double)n_samples);
+  return n_copies < BKI_FEWEST_CARRIERS || BKI_USUAL_PHRASES * pow(prior, n_copies) > BKI_MAX_PURITY_P;
 }
 
 static bki_status open_inquiry(bki_inquiry *inquiry, bki_error *err) {

@@ -128,6 +128,8 @@ bki_status bki_inquiry_run_trials(bki_inquiry *inquiry, bki_error *err);
  * which is about so many phrases. */
 #define BKI_MAX_PURITY_P 0.01
 #define BKI_USUAL_PHRASES 200
+/* Of fewer carriers, all turned by removal, the interval still begins below a half. */
+#define BKI_FEWEST_CARRIERS 6
 
 /* What the numbers of a case say. `n_phrases`: what p-values are multiplied by. */
 double bki_case_prior(const bki_inquiry *inquiry, const bki_case *c); /* share of the target; 0 without samples */
