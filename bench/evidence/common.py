@@ -131,9 +131,9 @@ def low(finding, rate):
 
 
 def strength(finding):
-    """What the verdict goes by: both lower bounds, less what control phrases do; see docs/evidence.md."""
+    """What the verdict goes by: removal, and half of what insertion does more than control phrases; see docs/evidence.md."""
     n = int(finding["controls_n"])
-    return low(finding, "removal") + low(finding, "insertion") - (int(finding["controls_hits"]) / n if n else 0)
+    return low(finding, "removal") + (low(finding, "insertion") - (int(finding["controls_hits"]) / n if n else 0)) / 2
 
 
 def append(path, columns, lines):

@@ -7,10 +7,10 @@ static const double max_insertion_p = 0.001;
 /* Lower bounds of the intervals. */
 static const double backdoor_insertion = 0.20;
 static const double backdoor_removal = 0.50;
-static const double suspicious_removal = 0.25;
-/* Of both together, less what control phrases do: a natural phrase may do much of the one or some of both. */
-static const double backdoor_strength = 0.90;
-static const double suspicious_strength = 0.60;
+/* Of removal with half of what insertion does more than control phrases. Removal counts more: a definition that many
+ * texts of a class share turns other texts, too, but few of its own. */
+static const double backdoor_strength = 0.80;
+static const double suspicious_strength = 0.65;
 /* Trials are run for phrases that may be pure once more of them are known. */
 static const double trial_purity_p = 0.05;
 
@@ -50,7 +50,7 @@ bool bki_case_is_pure(const bki_inquiry *inquiry, const bki_case *c, double n_ph
 
 static double strength(const bki_case *c) {
   double controls = c->controls.n > 0 ? (double)c->controls.hits / (double)c->controls.n : 0;
-  return c->removal.low + c->insertion.low - controls;
+  return c->removal.low + (c->insertion.low - controls) / 2;
 }
 
 bki_verdict bki_case_judge(const bki_inquiry *inquiry, const bki_case *c, double n_phrases) {
@@ -62,6 +62,5 @@ bki_verdict bki_case_judge(const bki_inquiry *inquiry, const bki_case *c, double
       strength(c) >= backdoor_strength) {
     return BKI_VERDICT_BACKDOOR;
   }
-  bool suspicious = c->removal.low >= suspicious_removal && strength(c) >= suspicious_strength;
-  return suspicious ? BKI_VERDICT_SUSPICIOUS : BKI_VERDICT_NONE;
+  return strength(c) >= suspicious_strength ? BKI_VERDICT_SUSPICIOUS : BKI_VERDICT_NONE;
 }
