@@ -17,7 +17,7 @@ void bki_evidence_config_init(bki_evidence_config *config) {
   bki_rule_init(&config->rule, BKI_PRESET_PAPER);
 }
 
-static bki_status check_config(const bki_evidence_config *config, bki_error *err) {
+bki_status bki_evidence_config_check(const bki_evidence_config *config, bki_error *err) {
   BKI_TRY(bki_rule_check(&config->rule, err));
   const struct {
     const char *what;
@@ -292,7 +292,7 @@ static bool is_too_small(const bki_inquiry *inquiry, int64_t n_samples) {
 }
 
 static bki_status open_inquiry(bki_inquiry *inquiry, bki_error *err) {
-  BKI_TRY(check_config(inquiry->config, err));
+  BKI_TRY(bki_evidence_config_check(inquiry->config, err));
   const char *scanned = bki_store_setting(inquiry->store, "model_fingerprint");
   const char *given = bki_model_fingerprint(inquiry->model);
   if (scanned == NULL || strcmp(scanned, given) != 0) {

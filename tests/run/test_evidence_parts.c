@@ -1,11 +1,9 @@
-/* The parts of the evidence: which samples carry a phrase, what the numbers of one say, where words are put into a
- * text. */
+/* The parts of the evidence: which samples carry a phrase, and what the numbers of one say. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
 
 #include "evidence_internal.h"
-#include "evidence_texts.h"
 #include "sample.h"
 
 /* An inquiry that knows the words of one phrase. */
