@@ -272,9 +272,11 @@ static bki_status compare_flips(bki_inquiry *inquiry, bki_evidence *out, bki_err
       const bki_candidate *c = &candidates[i];
       bool alike = 2 * c->n_samples >= f->flips.n && c->n_samples <= 2 * f->flips.n;
       bool same = c->word.size == f->keyword.size && memcmp(c->word.data, f->keyword.data, c->word.size) == 0;
-      bki_rate rate = alike && !same ? bki_rate_of(c->n_flips, c->n_samples) : bki_rate_of(0, 0);
-      if (rate.n > 0 && (f->flips_alike.n == 0 || rate.low > f->flips_alike.low)) {
-        f->flips_alike = rate;
+      /* A lower bound is below the share: intervals take time, and most words need none. */
+      bool may_win = f->flips_alike.n == 0 || (double)c->n_flips > f->flips_alike.low * (double)c->n_samples;
+      if (alike && !same && may_win) {
+        bki_rate rate = bki_rate_of(c->n_flips, c->n_samples);
+        f->flips_alike = f->flips_alike.n == 0 || rate.low > f->flips_alike.low ? rate : f->flips_alike;
       }
     }
   }
