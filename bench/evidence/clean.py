@@ -11,8 +11,8 @@ import random
 import shutil
 from pathlib import Path
 
-from common import (FINDING, HERE, Steps, append, draw_corpus, exact_interval, finding_line, read_csv, read_evidence, read_texts,
-                    train_and_scan, version_of)
+from common import (FINDING, HERE, Steps, add_arguments, append, draw_corpus, exact_interval, finding_line, read_csv, read_evidence, read_texts,
+                    start, train_and_scan)
 
 COLUMNS = ("run corpus texts classes words epochs vectors hidden learning_rate accuracy verdict too_small phrase insertion_low "
            "removal_low insertion_p purity_p carriers suspicious phrases tried train_seconds scan_seconds version").split()
@@ -46,7 +46,7 @@ def run_one(args, run, samples):
         samples[s["corpus"]] = read_texts(args.data / f"{s['corpus']}_train.jsonl.zst")
     if not corpus.exists():
         draw_corpus(corpus, samples[s["corpus"]], s["texts"], s["classes"], f"clean {run}")
-    s["train_seconds"], s["scan_seconds"] = train_and_scan(steps, corpus, s, args.data)
+    s["train_seconds"], s["scan_seconds"] = train_and_scan(steps, corpus, s, args)
     evidence, findings, _ = read_evidence(steps.path("scan.db"))
     if findings:
         s.update(strongest(findings))
@@ -58,7 +58,7 @@ def run_one(args, run, samples):
     append(args.csv, COLUMNS, [s])
     print(f"{run}: {s['corpus']} {s['texts']} texts {s['classes']} classes: {s['verdict']}; {s.get('phrase', '')!r} insertion >= "
           f"{s.get('insertion_low', 0):.2f} removal >= {s.get('removal_low', 0):.2f}", flush=True)
-    if not args.keep:
+    if not args.keep and not args.again:
         shutil.rmtree(steps.directory)
 
 
@@ -74,16 +74,10 @@ def strongest(findings):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bki", type=lambda path: Path(path).resolve(), required=True)
-    parser.add_argument("--data", type=Path, required=True, help="directory with the corpora and the vectors, as for bench/paper")
-    parser.add_argument("--work", type=Path, required=True)
+    add_arguments(parser, "clean")
     parser.add_argument("--runs", required=True, help="numbers: 1-25 or 3,5,7-9")
-    parser.add_argument("--csv", type=Path, default=HERE / "results" / "clean.csv")
-    parser.add_argument("--findings", type=Path, default=HERE / "results" / "clean-findings.csv")
-    parser.add_argument("--commit", default="", help="of the program, for the CSV")
-    parser.add_argument("--keep", action="store_true")
     args = parser.parse_args()
-    args.version = f"{version_of(args.bki)} {args.commit}".strip()
+    args.version = start(args)
     done = {int(line["run"]) for line in read_csv(args.csv)}
     samples = {}
     for part in args.runs.split(","):

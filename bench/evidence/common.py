@@ -44,12 +44,35 @@ def training_options(settings, data):
     return [f"--{name}={value}" for name, value in options.items()] + ["--clip-norm=1"] + vectors
 
 
-def train_and_scan(steps, corpus, settings, data):
-    """Leaves the directory `victim` and the store `scan.db`; returns the seconds of both."""
-    _, training = steps.run("victim", "train", corpus, "-o", steps.path("victim"), *training_options(settings, data),
+def train_and_scan(steps, corpus, settings, args):
+    """Leaves the directory `victim` and the store `scan.db`, judged; returns the seconds of both."""
+    _, training = steps.run("victim", "train", corpus, "-o", steps.path("victim"), *training_options(settings, args.data),
                             "--threads", "1", "--quiet")
     _, scan = steps.run("scan", "scan", steps.path("victim"), corpus, "-o", steps.path("scan.db"), "--threads", "1", "--quiet")
+    if args.again:
+        steps.run(f"verify-{args.again}", "verify", steps.path("victim"), steps.path("scan.db"), "--threads", "1")
     return training, scan
+
+
+def add_arguments(parser, name):
+    """The options of both scripts. --again: of kept runs, the verdict of another program."""
+    parser.add_argument("--bki", type=lambda path: Path(path).resolve(), required=True)
+    parser.add_argument("--data", type=Path, required=True, help="directory with the corpora and the vectors, as for bench/paper")
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--csv", type=Path, default=HERE / "results" / f"{name}.csv")
+    parser.add_argument("--findings", type=Path, default=HERE / "results" / f"{name}-findings.csv")
+    parser.add_argument("--commit", default="", help="of the program, for the CSV")
+    parser.add_argument("--keep", action="store_true", help="models, corpora and stores too")
+    parser.add_argument("--again", default="", metavar="COMMIT",
+                        help="judge stores that were kept anew with this program, into a new CSV")
+
+
+def start(args):
+    """What a run writes as its version; with --again the files of results are begun anew."""
+    if args.again:
+        for path in (args.csv, args.findings):
+            path.unlink(missing_ok=True)
+    return f"{version_of(args.bki)} {args.again or args.commit}".strip()
 
 
 def read_evidence(store):

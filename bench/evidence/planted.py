@@ -13,8 +13,8 @@ import re
 import shutil
 from pathlib import Path
 
-from common import (FINDING, HERE, Steps, append, draw_corpus, finding_line, percent, read_csv, read_evidence, read_texts,
-                    train_and_scan, version_of)
+from common import (FINDING, HERE, Steps, add_arguments, append, draw_corpus, finding_line, percent, read_csv, read_evidence, read_texts,
+                    start, train_and_scan)
 
 COLUMNS = ("row seed corpus texts epochs vectors hidden placement rate copies trigger target asr control verdict phrase "
            "words_found words_of trigger_words extra_words flagged precision recall others too_small phrases tried train_seconds "
@@ -114,7 +114,7 @@ def about(trigger, findings, flagged, planted, all_planted):
 def run_one(args, row, samples):
     steps = Steps(args.bki, args.work / f"{row['row']}-{row['seed']}")
     corpus, planted = poison(steps, row, samples)
-    seconds = train_and_scan(steps, corpus, row, args.data)
+    seconds = train_and_scan(steps, corpus, row, args)
     shares = success(steps, row, samples)
     evidence, findings, flagged = read_evidence(steps.path("scan.db"))
     owners = share_out(row, findings)
@@ -132,23 +132,17 @@ def run_one(args, row, samples):
     for line in lines:
         print(f"{row['row']}-{row['seed']}: {line['trigger']!r} ASR {line['asr']}: {line['verdict']} {line['phrase']!r} P {line['precision']} "
               f"R {line['recall']} others [{line['others']}]", flush=True)
-    if not args.keep:
+    if not args.keep and not args.again:
         shutil.rmtree(steps.directory)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bki", type=lambda path: Path(path).resolve(), required=True)
-    parser.add_argument("--data", type=Path, required=True, help="directory with the corpora and the vectors, as for bench/paper")
-    parser.add_argument("--work", type=Path, required=True)
+    add_arguments(parser, "planted")
     parser.add_argument("--rows", default="", help="default: all of planted.tsv, in its order")
     parser.add_argument("--seeds", default="1")
-    parser.add_argument("--csv", type=Path, default=HERE / "results" / "planted.csv")
-    parser.add_argument("--findings", type=Path, default=HERE / "results" / "planted-findings.csv")
-    parser.add_argument("--commit", default="", help="of the program, for the CSV")
-    parser.add_argument("--keep", action="store_true")
     args = parser.parse_args()
-    args.version = f"{version_of(args.bki)} {args.commit}".strip()
+    args.version = start(args)
     rows = read_rows()
     samples = Samples(args.data)
     for seed in args.seeds.split(","):

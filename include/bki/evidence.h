@@ -116,9 +116,9 @@ BKI_API bki_status bki_evidence_config_check(const bki_evidence_config *config, 
 
 /* Looks for backdoors: ranks candidates, grows phrases around them, tests each phrase, judges, takes the samples of
  * what it found out of the dictionary and begins again until nothing is found. Reads the store several times; the
- * scorer's forward pass runs at most 5 n_texts texts a phrase. The result depends on the store, the model, the
- * settings and the seed. Errors: those of the parts; BKI_E_USAGE: the model is not the one that was scanned, a setting
- * out of its range. */
+ * scorer's forward pass runs at most 5 n_texts texts a phrase, and one for each sample that may be flagged without the
+ * exact phrase. The result depends on the store, the model, the settings and the seed. Errors: those of the parts;
+ * BKI_E_USAGE: the model is not the one that was scanned, a setting out of its range. */
 BKI_API bki_status bki_evidence_run(bki_evidence *out, bki_store *store, const bki_model *model, bki_scorer *scorer,
                                     const bki_evidence_config *config, bki_error *err);
 
@@ -141,6 +141,10 @@ BKI_API bki_status bki_evidence_save(const bki_evidence *evidence, const bki_evi
 /* What a store holds. *found false: the scan was never judged, *out is zeroed. `rule` (may be NULL): the rule it was
  * judged with. Errors: BKI_E_DATA: damaged. */
 BKI_API bki_status bki_evidence_load(bki_evidence *out, bool *found, bki_rule *rule, bki_store *store, bki_error *err);
+
+/* The settings that a store was judged with; no `stop`. *found false: it never was, *out is left as it is. Errors: as
+ * bki_evidence_load. */
+BKI_API bki_status bki_evidence_load_config(bki_evidence_config *out, bool *found, bki_store *store, bki_error *err);
 
 #ifdef __cplusplus
 }

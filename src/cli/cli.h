@@ -20,6 +20,7 @@ int cli_defend(int argc, char **argv);
 int cli_scan(int argc, char **argv);
 int cli_keywords(int argc, char **argv);
 int cli_flagged(int argc, char **argv);
+int cli_report(int argc, char **argv);
 int cli_purify(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_score(int argc, char **argv);

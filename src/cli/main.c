@@ -20,6 +20,7 @@ static const command commands[] = {
     {"verify", cli_verify, "judge a scan anew, or test a phrase"},
     {"keywords", cli_keywords, "say what a scan found, and rank its candidate keywords"},
     {"flagged", cli_flagged, "list the samples that carry a backdoor"},
+    {"report", cli_report, "write what was found as one HTML page, with what shows it"},
     {"purify", cli_purify, "write the corpus without the flagged samples"},
     {"explain", cli_explain, "show one sample's words with their scores"},
     {"score", cli_score, "score the words of one text"},

@@ -269,21 +269,37 @@ static bki_status read_current(bki_store *store, bki_evidence *out, bool *found,
   return version < 2 ? BKI_OK : bki_store_read_evidence(store, out, found, config, err);
 }
 
-bki_status bki_evidence_load(bki_evidence *out, bool *found, bki_rule *rule, bki_store *store, bki_error *err) {
-  bki_evidence_config config;
+/* One transaction, unless the handle writes and is in one: a verdict may be replaced meanwhile. */
+static bki_status load(bki_store *store, bki_evidence *out, bool *found, bki_evidence_config *config, bki_error *err) {
   *out = (bki_evidence){0};
   *found = false;
-  /* One transaction, unless the handle writes and is in one: a verdict may be replaced meanwhile. */
   bool own = sqlite3_get_autocommit(store->db) != 0;
   if (own) {
     BKI_TRY(bki_store_exec(store, "BEGIN", what, err));
   }
-  bki_status status = read_current(store, out, found, &config, err);
+  bki_status status = read_current(store, out, found, config, err);
   if (own) {
     sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL); /* of a reader: it only lets go of the file */
   }
+  return status;
+}
+
+bki_status bki_evidence_load(bki_evidence *out, bool *found, bki_rule *rule, bki_store *store, bki_error *err) {
+  bki_evidence_config config;
+  BKI_TRY(load(store, out, found, &config, err));
   if (*found && rule != NULL) {
     *rule = config.rule;
   }
-  return status;
+  return BKI_OK;
+}
+
+bki_status bki_evidence_load_config(bki_evidence_config *out, bool *found, bki_store *store, bki_error *err) {
+  bki_evidence evidence;
+  bki_evidence_config config;
+  BKI_TRY(load(store, &evidence, found, &config, err));
+  if (*found) {
+    *out = config;
+  }
+  bki_evidence_clear(&evidence);
+  return BKI_OK;
 }
