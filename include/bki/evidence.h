@@ -111,6 +111,8 @@ typedef struct bki_evidence_config {
 } bki_evidence_config;
 
 BKI_API void bki_evidence_config_init(bki_evidence_config *config);
+/* BKI_E_USAGE when a setting is out of its range. */
+BKI_API bki_status bki_evidence_config_check(const bki_evidence_config *config, bki_error *err);
 
 /* Looks for backdoors: ranks candidates, grows phrases around them, tests each phrase, judges, takes the samples of
  * what it found out of the dictionary and begins again until nothing is found. Reads the store several times; the

@@ -17,7 +17,7 @@ void bki_evidence_config_init(bki_evidence_config *config) {
   bki_rule_init(&config->rule, BKI_PRESET_PAPER);
 }
 
-static bki_status check_config(const bki_evidence_config *config, bki_error *err) {
+bki_status bki_evidence_config_check(const bki_evidence_config *config, bki_error *err) {
   BKI_TRY(bki_rule_check(&config->rule, err));
   const struct {
     const char *what;
@@ -272,9 +272,11 @@ static bki_status compare_flips(bki_inquiry *inquiry, bki_evidence *out, bki_err
       const bki_candidate *c = &candidates[i];
       bool alike = 2 * c->n_samples >= f->flips.n && c->n_samples <= 2 * f->flips.n;
       bool same = c->word.size == f->keyword.size && memcmp(c->word.data, f->keyword.data, c->word.size) == 0;
-      bki_rate rate = alike && !same ? bki_rate_of(c->n_flips, c->n_samples) : bki_rate_of(0, 0);
-      if (rate.n > 0 && (f->flips_alike.n == 0 || rate.low > f->flips_alike.low)) {
-        f->flips_alike = rate;
+      /* A lower bound is below the share: intervals take time, and most words need none. */
+      bool may_win = f->flips_alike.n == 0 || (double)c->n_flips > f->flips_alike.low * (double)c->n_samples;
+      if (alike && !same && may_win) {
+        bki_rate rate = bki_rate_of(c->n_flips, c->n_samples);
+        f->flips_alike = f->flips_alike.n == 0 || rate.low > f->flips_alike.low ? rate : f->flips_alike;
       }
     }
   }
@@ -294,7 +296,7 @@ static bool is_too_small(const bki_inquiry *inquiry, int64_t n_samples) {
 }
 
 static bki_status open_inquiry(bki_inquiry *inquiry, bki_error *err) {
-  BKI_TRY(check_config(inquiry->config, err));
+  BKI_TRY(bki_evidence_config_check(inquiry->config, err));
   const char *scanned = bki_store_setting(inquiry->store, "model_fingerprint");
   const char *given = bki_model_fingerprint(inquiry->model);
   if (scanned == NULL || strcmp(scanned, given) != 0) {

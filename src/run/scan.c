@@ -246,6 +246,7 @@ static bki_status score_corpus(scan *s, bki_error *err) {
 
 static bki_status check_config(const bki_scan_config *config, bki_error *err) {
   BKI_TRY(bki_rule_check(&config->rule, err));
+  BKI_TRY(bki_scan_judge_check(config, err));
   if (config->rule.preset == BKI_PRESET_JOURNAL && !config->scorer.increments) {
     return bki_fail(err, BKI_E_USAGE, "the journal preset needs the prefix increments: expected increments to be on");
   }

@@ -24,13 +24,23 @@ static bki_status is_judged(bki_store *store, const bki_evidence_config *config,
   return failed ? bki_fail_memory(err) : BKI_OK;
 }
 
-bki_status bki_scan_judge(const bki_scan_config *config, bki_store *store, bki_scorer *scorer, bki_error *err) {
+static bki_evidence_config judging_of(const bki_scan_config *config) {
   bki_evidence_config judging = config->evidence;
-  bki_evidence evidence;
-  bool judged;
   judging.rule = config->rule;
   judging.stop = config->stop;
   judging.user = config->user;
+  return judging;
+}
+
+bki_status bki_scan_judge_check(const bki_scan_config *config, bki_error *err) {
+  const bki_evidence_config judging = judging_of(config);
+  return config->judge ? bki_evidence_config_check(&judging, err) : BKI_OK;
+}
+
+bki_status bki_scan_judge(const bki_scan_config *config, bki_store *store, bki_scorer *scorer, bki_error *err) {
+  const bki_evidence_config judging = judging_of(config);
+  bki_evidence evidence;
+  bool judged;
   BKI_TRY(is_judged(store, &judging, &judged, err));
   if (judged) {
     return BKI_OK;

@@ -19,7 +19,8 @@ Test(evidence, finds_a_planted_phrase_with_all_its_words_and_flags_exactly_its_c
   cr_expect(f->rank >= 1 && f->keyword.size > 0);
   cr_expect(f->purity.hits == 40 && f->purity.n == 40 && f->purity_p < 1e-6);
   cr_expect_float_eq(f->prior, 0.5, 0.05);
-  cr_expect(f->removal.hits == f->removal.n && f->removal.n == 40);
+  cr_expect(f->removal.hits == f->removal.n && f->removal.n > 20 && f->removal.n <= 40);
+  cr_expect(f->removal_controls.n == f->removal.n && f->removal_controls.hits < f->removal.n / 10);
   cr_expect(f->insertion.hits == f->insertion.n && f->insertion.n == 200);
   cr_expect(f->controls.hits < f->controls.n / 10 && f->insertion_p < 1e-6);
   cr_expect_eq(planted_count(&evidence, BKI_VERDICT_BACKDOOR), 1);
@@ -105,10 +106,31 @@ Test(evidence, finds_a_trigger_among_a_thousand_classes) {
   expect_all_peeled(&arrow, 1, 1000);
 }
 
+static const planted_trigger sentence = {"i watched this movie with my whole family on a cold evening in late november",
+                                         1, 10};
+
 Test(evidence, finds_a_long_sentence) {
-  const planted_trigger trigger = {"i watched this movie with my whole family on a cold evening in late november", 1,
-                                   10};
-  expect_all_peeled(&trigger, 1, 2);
+  planted_case c = planted_case_make(1600, 2, NULL, 0, 0);
+  planted_lengthen(&c.corpus, 20);
+  planted_plant(&c.corpus, sentence.words, sentence.target, 0, 40, PLANTED_ANYWHERE);
+  planted_scan(&c, &sentence, 1);
+  bki_evidence evidence = planted_judge(&c, NULL);
+  planted_expect_backdoor(&c, &evidence, &sentence, 0);
+  bki_evidence_clear(&evidence);
+  planted_case_clear(&c);
+}
+
+/* What is left of the text is too short to say that it was the sentence, and no other words, that made it the target.
+ */
+Test(evidence, suspects_a_sentence_that_is_longer_than_the_texts) {
+  planted_case c = planted_case_scanned(1600, 2, &sentence, 1, 40);
+  bki_evidence evidence = planted_judge(&c, NULL);
+  const bki_finding *f = planted_find(&evidence, sentence.words);
+  cr_assert_not_null(f);
+  cr_expect_geq(f->verdict, BKI_VERDICT_SUSPICIOUS);
+  planted_expect_flagged(&c, &evidence, f, 0);
+  bki_evidence_clear(&evidence);
+  planted_case_clear(&c);
 }
 
 Test(evidence, goes_by_what_the_model_says_where_there_are_no_labels) {

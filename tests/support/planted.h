@@ -227,6 +227,17 @@ static inline void planted_insert(planted_corpus *corpus, planted_text *text, co
   bki_strbuf_clear(&changed);
 }
 
+/* Makes every text n words longer, filler at its end. */
+static inline void planted_lengthen(planted_corpus *corpus, int n) {
+  for (size_t i = 0; i < corpus->n; i++) {
+    for (int k = 0; k < n; k++) {
+      char word[32];
+      snprintf(word, sizeof word, "f%d", (int)planted_random(corpus, PLANTED_FILLER));
+      planted_insert(corpus, &corpus->texts[i], word, PLANTED_END);
+    }
+  }
+}
+
 /* Puts words into n texts of other classes than `label` which have nothing planted in them, and gives them that label;
  * PLANTED_NO_TRIGGER: into texts of any class, which keep theirs and count as natural. */
 static inline void planted_plant(planted_corpus *corpus, const char *words, int32_t label, int32_t trigger, size_t n,
