@@ -114,15 +114,16 @@ BKI_API void bki_evidence_config_init(bki_evidence_config *config);
 
 /* Looks for backdoors: ranks candidates, grows phrases around them, tests each phrase, judges, takes the samples of
  * what it found out of the dictionary and begins again until nothing is found. Reads the store several times; the
- * scorer's forward pass runs at most 5 n_texts texts a phrase. The result depends on the store, the model, the
- * settings and the seed. Errors: those of the parts; BKI_E_USAGE: the model is not the one that was scanned, a setting
- * out of its range. */
+ * scorer's forward pass runs at most 5 n_texts texts a phrase, and one for each sample that may be flagged without the
+ * exact phrase. The result depends on the store, the model, the settings and the seed. Errors: those of the parts;
+ * BKI_E_USAGE: the model is not the one that was scanned, a setting out of its range. */
 BKI_API bki_status bki_evidence_run(bki_evidence *out, bki_store *store, const bki_model *model, bki_scorer *scorer,
                                     const bki_evidence_config *config, bki_error *err);
 
-/* The same tests for a phrase that a person names. `target` -1: the class that most samples have that carry it. One
- * finding, with its samples whatever its verdict; n_phrases is 1. Errors: as above; BKI_E_USAGE: no words, more than
- * 64, no target where no sample carries the phrase. */
+/* The same tests for a phrase that a person names, without the words that the model drops. `target` -1: the class that
+ * most samples have that carry it. One finding, with its samples whatever its verdict; n_phrases is 1. Errors: as
+ * above; BKI_E_USAGE: no words, more than 64, no target where no sample carries the phrase, a target that is no class.
+ */
 BKI_API bki_status bki_evidence_verify(bki_evidence *out, bki_store *store, const bki_model *model, bki_scorer *scorer,
                                        const bki_evidence_config *config, bki_str phrase, int32_t target,
                                        bki_error *err);

@@ -7,6 +7,7 @@
 #include "array.h"
 #include "evidence_internal.h"
 #include "fail.h"
+#include "store_internal.h"
 #include "strbuf.h"
 
 enum { MAX_TEXTS = 100 * 1000, MAX_CANDIDATES = 1000, MAX_BACKDOORS = 1000, SHOWN_NATURAL = 10 };
@@ -179,7 +180,7 @@ static bki_status add_finding(bki_inquiry *inquiry, bki_evidence *out, size_t *c
                    .round = c->round,
                    .flips = c->flips,
                    .purity = bki_rate_of(c->carriers[0].n_target, c->carriers[0].n_target + c->carriers[0].n_other),
-                   .prior = (double)inquiry->class_counts[c->target] / (double)inquiry->n_samples,
+                   .prior = bki_case_prior(inquiry, c),
                    .purity_p = bki_case_purity_p(inquiry, c, n_phrases),
                    .removal = c->removal,
                    .removal_controls = c->removal_controls,
@@ -298,7 +299,12 @@ static bki_status open_inquiry(bki_inquiry *inquiry, bki_error *err) {
     return bki_fail(err, BKI_E_USAGE, "the store is of another model: it has fingerprint %s, found %s",
                     scanned == NULL ? "none" : scanned, given);
   }
+  int32_t n_classes = bki_model_get_config(inquiry->model)->n_classes;
   inquiry->n_classes = bki_store_n_classes(inquiry->store);
+  if (inquiry->n_classes != n_classes) {
+    return bki_store_damaged(inquiry->store, err, "expected the %d classes of the model, found %d", n_classes,
+                             inquiry->n_classes);
+  }
   inquiry->class_counts = bki_array_create((size_t)inquiry->n_classes, sizeof *inquiry->class_counts);
   inquiry->arena = bki_arena_create();
   return inquiry->class_counts == NULL || inquiry->arena == NULL ? bki_fail_memory(err)

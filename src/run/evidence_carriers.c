@@ -4,6 +4,7 @@
 
 #include "array.h"
 #include "evidence_internal.h"
+#include "evidence_texts.h"
 #include "fail.h"
 #include "rule.h"
 #include "streams.h"
@@ -158,40 +159,70 @@ bki_status bki_inquiry_count_carriers(bki_inquiry *inquiry, bki_error *err) {
   return status;
 }
 
+/* Doubtful samples are tried so many at a time. */
+enum { DOUBTS = 1024 };
+
 typedef struct taking {
   bki_inquiry *inquiry;
   const bki_case *c;
   bki_reading reading;
   int32_t finding;
-  int64_t n;
+  size_t n;              /* of inquiry->taken, new ones included */
+  bki_texts doubts;      /* of those that do not carry the phrase exactly: the text without it */
+  size_t places[DOUBTS]; /* theirs among the taken ones */
 } taking;
 
 /* More likely planted than not, by a margin: three in four. */
 static const double min_confidence = 0.75;
 
+/* Leaves out the doubtful ones that are the target's without the phrase, too: what is like it there is natural. */
+static bki_status settle_doubts(taking *t, bki_error *err) {
+  bool is_target[DOUBTS];
+  bki_evidence_sample *taken = t->inquiry->taken;
+  size_t next = 0;
+  size_t n_kept = t->doubts.n > 0 ? t->places[0] : t->n;
+  bki_status status = bki_texts_run(&t->doubts, t->inquiry, t->c->target, is_target, err);
+  for (size_t i = n_kept; i < t->n && status == BKI_OK; i++) {
+    bool doubtful = next < t->doubts.n && t->places[next] == i;
+    if (!doubtful || !is_target[next]) {
+      taken[n_kept++] = taken[i];
+    }
+    next += doubtful;
+  }
+  t->n = n_kept;
+  bki_texts_clear(&t->doubts);
+  return status;
+}
+
+static bki_status add_taken(taking *t, const bki_sample *sample, const bki_carried *carried, double confidence,
+                            bki_error *err) {
+  bki_inquiry *inquiry = t->inquiry;
+  BKI_TRY(bki_array_reserve(&inquiry->taken, &inquiry->taken_capacity, t->n + 1, sizeof *inquiry->taken, err));
+  inquiry->taken[t->n] = (bki_evidence_sample){.index = sample->index,
+                                               .finding = t->finding,
+                                               .position = carried->position,
+                                               .n_words = carried->n_words,
+                                               .edits = carried->edits,
+                                               .reason = carried->reason,
+                                               .confidence = confidence};
+  bool exact = carried->reason == BKI_REASON_PHRASE && carried->edits == 0;
+  if (!exact && carried->n_words < sample->words->n_words) {
+    t->places[t->doubts.n] = t->n;
+    BKI_TRY(bki_texts_add_without(&t->doubts, inquiry, sample, carried->position, carried->n_words, err));
+  }
+  t->n++;
+  return t->doubts.n == DOUBTS ? settle_doubts(t, err) : BKI_OK;
+}
+
 static bki_status take_sample(void *user, const bki_sample *sample, bki_error *err) {
   taking *t = user;
-  bki_inquiry *inquiry = t->inquiry;
   bki_carried carried;
-  BKI_TRY(bki_reading_take(&t->reading, inquiry, sample, err));
+  BKI_TRY(bki_reading_take(&t->reading, t->inquiry, sample, err));
   if (bki_class_of(sample) != t->c->target || !bki_reading_carries(&t->reading, t->c, sample, &carried)) {
     return BKI_OK;
   }
-  double confidence = bki_case_confidence(inquiry, t->c, &carried);
-  if (confidence < min_confidence) {
-    return BKI_OK;
-  }
-  size_t n = inquiry->n_taken + (size_t)t->n;
-  BKI_TRY(bki_array_reserve(&inquiry->taken, &inquiry->taken_capacity, n + 1, sizeof *inquiry->taken, err));
-  inquiry->taken[n] = (bki_evidence_sample){.index = sample->index,
-                                            .finding = t->finding,
-                                            .position = carried.position,
-                                            .n_words = carried.n_words,
-                                            .edits = carried.edits,
-                                            .reason = carried.reason,
-                                            .confidence = confidence};
-  t->n++;
-  return BKI_OK;
+  double confidence = bki_case_confidence(t->inquiry, t->c, &carried);
+  return confidence < min_confidence ? BKI_OK : add_taken(t, sample, &carried, confidence, err);
 }
 
 static int compare_indices(const void *a, const void *b) {
@@ -201,14 +232,18 @@ static int compare_indices(const void *a, const void *b) {
 }
 
 bki_status bki_inquiry_take_out(bki_inquiry *inquiry, const bki_case *c, int32_t finding, int64_t *n, bki_error *err) {
-  taking t = {.inquiry = inquiry, .c = c, .finding = finding};
+  taking t = {.inquiry = inquiry, .c = c, .finding = finding, .n = inquiry->n_taken};
   bki_status status = bki_inquiry_each(inquiry, take_sample, &t, err);
+  if (status == BKI_OK) {
+    status = settle_doubts(&t, err);
+  }
+  bki_texts_clear(&t.doubts);
   bki_reading_clear(&t.reading);
   BKI_TRY(status);
-  inquiry->n_taken += (size_t)t.n;
+  *n = (int64_t)(t.n - inquiry->n_taken);
+  inquiry->n_taken = t.n;
   if (inquiry->n_taken > 0) {
     qsort(inquiry->taken, inquiry->n_taken, sizeof *inquiry->taken, compare_indices);
   }
-  *n = t.n;
   return BKI_OK;
 }

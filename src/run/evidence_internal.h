@@ -130,6 +130,7 @@ bki_status bki_inquiry_run_trials(bki_inquiry *inquiry, bki_error *err);
 #define BKI_USUAL_PHRASES 200
 
 /* What the numbers of a case say. `n_phrases`: what p-values are multiplied by. */
+double bki_case_prior(const bki_inquiry *inquiry, const bki_case *c); /* share of the target; 0 without samples */
 double bki_case_purity_p(const bki_inquiry *inquiry, const bki_case *c, double n_phrases);
 double bki_case_insertion_p(const bki_case *c, double n_phrases);
 bki_verdict bki_case_judge(const bki_inquiry *inquiry, const bki_case *c, double n_phrases);

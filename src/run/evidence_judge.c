@@ -5,17 +5,21 @@
 
 static const double max_insertion_p = 0.001;
 /* Lower bounds of the intervals. */
-static const double backdoor_insertion = 0.40;
+static const double backdoor_insertion = 0.20;
 static const double backdoor_removal = 0.50;
-static const double suspicious_insertion = 0.30;
-static const double suspicious_removal = 0.25;
-static const double suspicious_alone = 0.60; /* of insertion, whatever removal says */
+static const double suspicious_insertion = 0.10;
+static const double suspicious_removal = 0.40;
 /* Trials are run for phrases that may be pure once more of them are known. */
 static const double trial_purity_p = 0.05;
 
+double bki_case_prior(const bki_inquiry *inquiry, const bki_case *c) {
+  int64_t n = inquiry->n_samples;
+  return n > 0 ? (double)inquiry->class_counts[c->target] / (double)n : 0;
+}
+
 double bki_case_purity_p(const bki_inquiry *inquiry, const bki_case *c, double n_phrases) {
   const bki_carriers *exact = &c->carriers[0];
-  double prior = (double)inquiry->class_counts[c->target] / (double)inquiry->n_samples;
+  double prior = bki_case_prior(inquiry, c);
   double p = n_phrases * bki_binomial_tail(exact->n_target, exact->n_target + exact->n_other, prior);
   return p < 1 ? p : 1;
 }
@@ -50,7 +54,6 @@ bki_verdict bki_case_judge(const bki_inquiry *inquiry, const bki_case *c, double
   if (c->insertion.low >= backdoor_insertion && c->removal.low >= backdoor_removal) {
     return BKI_VERDICT_BACKDOOR;
   }
-  bool suspicious = (c->insertion.low >= suspicious_insertion && c->removal.low >= suspicious_removal) ||
-                    c->insertion.low >= suspicious_alone;
+  bool suspicious = c->insertion.low >= suspicious_insertion && c->removal.low >= suspicious_removal;
   return suspicious ? BKI_VERDICT_SUSPICIOUS : BKI_VERDICT_NONE;
 }

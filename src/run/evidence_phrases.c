@@ -171,6 +171,34 @@ static bki_status witness(void *user, const bki_sample *sample, bki_error *err) 
   return BKI_OK;
 }
 
+static int32_t anchor_word(const bki_context *context) {
+  return context->words[context->anchor];
+}
+
+/* A key that unknown words share stands for many words: the contexts of the most frequent one are kept. */
+static void keep_one_anchor(spring *p) {
+  size_t most = 0;
+  int32_t kept = -1;
+  for (size_t i = 0; i < p->n_contexts && most < p->n_contexts - i; i++) {
+    int32_t word = anchor_word(&p->contexts[i]);
+    size_t n = 0;
+    for (size_t k = i; k < p->n_contexts; k++) {
+      n += anchor_word(&p->contexts[k]) == word;
+    }
+    if (n > most) {
+      most = n;
+      kept = word;
+    }
+  }
+  size_t n_kept = 0;
+  for (size_t i = 0; i < p->n_contexts; i++) {
+    if (anchor_word(&p->contexts[i]) == kept) {
+      p->contexts[n_kept++] = p->contexts[i];
+    }
+  }
+  p->n_contexts = n_kept;
+}
+
 static bki_status add_cases(bki_inquiry *inquiry, spring *p, bki_error *err) {
   bki_phrase phrases[MAX_PHRASES];
   size_t n = 0;
@@ -179,6 +207,7 @@ static bki_status add_cases(bki_inquiry *inquiry, spring *p, bki_error *err) {
     p->contexts[i].words = ids;
     ids += p->contexts[i].n;
   }
+  keep_one_anchor(p);
   if (p->n_contexts > 0) {
     BKI_TRY(bki_phrase_mine(phrases, &n, MAX_PHRASES, p->contexts, p->n_contexts, err));
   }

@@ -5,6 +5,7 @@
 
 #include "array.h"
 #include "fail.h"
+#include "store_internal.h"
 #include "streams.h"
 
 void bki_texts_clear(bki_texts *texts) {
@@ -32,17 +33,31 @@ int32_t bki_texts_model_id(const bki_inquiry *inquiry, bki_str word) {
   return id >= 0 ? id : bki_model_get_config(inquiry->model)->oov_id;
 }
 
+/* The ids of `n` words of the sample from `first` on. */
+static bki_status look_up(int32_t *ids, const bki_inquiry *inquiry, const bki_sample *sample, int32_t first, int32_t n,
+                          bki_error *err) {
+  int32_t max_words = bki_model_get_config(inquiry->model)->max_words;
+  if (sample->words->n_words > max_words) {
+    return bki_store_damaged(inquiry->store, err,
+                             "sample %lld: expected at most the %d words that the model reads, found %d",
+                             (long long)sample->index, max_words, sample->words->n_words);
+  }
+  for (int32_t i = 0; i < n; i++) {
+    ids[i] = bki_texts_model_id(inquiry, bki_words_get(sample->words, first + i));
+    if (ids[i] < 0) {
+      return bki_store_damaged(inquiry->store, err,
+                               "sample %lld: expected words that the model reads, found one that it drops",
+                               (long long)sample->index);
+    }
+  }
+  return BKI_OK;
+}
+
 static bki_status add_sample(bki_texts *texts, const bki_inquiry *inquiry, const bki_case *c, const bki_sample *sample,
                              bki_reading *reading, bki_locate_fn locate, bki_error *err) {
   bki_text *text = NULL;
   BKI_TRY(add(texts, sample->index, sample->words->n_words, &text, err));
-  for (int32_t i = 0; i < text->n; i++) {
-    text->ids[i] = bki_texts_model_id(inquiry, bki_words_get(sample->words, i));
-    if (text->ids[i] < 0) {
-      return bki_fail(err, BKI_E_DATA, "sample %lld of the store has a word that the model drops",
-                      (long long)sample->index);
-    }
-  }
+  BKI_TRY(look_up(text->ids, inquiry, sample, 0, text->n, err));
   if (locate != NULL) {
     BKI_TRY(bki_reading_take(reading, inquiry, sample, err));
     if (!locate(inquiry, c, reading, sample, text)) {
@@ -51,6 +66,14 @@ static bki_status add_sample(bki_texts *texts, const bki_inquiry *inquiry, const
     }
   }
   return BKI_OK;
+}
+
+bki_status bki_texts_add_without(bki_texts *out, const bki_inquiry *inquiry, const bki_sample *sample, int32_t position,
+                                 int32_t length, bki_error *err) {
+  bki_text *text = NULL;
+  BKI_TRY(add(out, sample->index, sample->words->n_words - length, &text, err));
+  BKI_TRY(look_up(text->ids, inquiry, sample, 0, position, err));
+  return look_up(text->ids + position, inquiry, sample, position + length, text->n - position, err);
 }
 
 bki_status bki_texts_fetch(bki_texts *out, const bki_inquiry *inquiry, const bki_case *c, bki_bottom_k *drawn,

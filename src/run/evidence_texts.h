@@ -41,6 +41,10 @@ bki_status bki_texts_take_away(bki_texts *out, const bki_text *from, int32_t pos
 /* A number from 0 to n that belongs to a sample. */
 int32_t bki_texts_place(const bki_inquiry *inquiry, int64_t index, int32_t n);
 
+/* Appends the sample's text without `length` words from `position` on; some are left. */
+bki_status bki_texts_add_without(bki_texts *out, const bki_inquiry *inquiry, const bki_sample *sample, int32_t position,
+                                 int32_t length, bki_error *err);
+
 /* is_target[i]: the model calls text i the target. */
 bki_status bki_texts_run(const bki_texts *texts, bki_inquiry *inquiry, int32_t target, bool *is_target, bki_error *err);
 

@@ -113,7 +113,7 @@ static bool locate_control(const bki_inquiry *inquiry, const bki_case *c, const 
   int32_t at = 0;
   for (int32_t i = 0; i < reading->n_selected; i++) {
     int32_t position = reading->selected[i];
-    int64_t count = bki_dictionary_count(inquiry->dictionary, bki_words_get(sample->words, position), c->target);
+    int64_t count = bki_dictionary_count_unit(inquiry->dictionary, sample, position, c->target);
     int64_t distance = count > wanted ? count - wanted : wanted - count;
     if (distance < nearest) {
       nearest = distance;
@@ -190,10 +190,10 @@ static bki_status try_insertion(bki_inquiry *inquiry, bki_case *c, supply *s, bk
   size_t n_controls = 0;
   bki_status status;
   bool *turned = bki_array_create(2 * n, sizeof *turned);
-  bool *control = turned + n;
   if (turned == NULL) {
     return bki_fail_memory(err);
   }
+  bool *control = turned + n;
   BKI_TRY_GOTO(status, done, insert_phrase(inquiry, c, s, 0, n_first, turned, err));
   if (!c->named && count_true(turned, n_first) * FIRST_LOOK_TURNS < (int64_t)n_first) {
     n = n_first;
@@ -238,6 +238,8 @@ static bki_status count_left(bki_inquiry *inquiry, const bki_texts *changed, int
   return status;
 }
 
+/* Only with carriers that have room for the control: a text that is hardly more than the phrase is called something
+ * else without it, whatever the phrase. */
 static bki_status try_removal(bki_inquiry *inquiry, bki_case *c, bki_error *err) {
   bki_texts carriers = {0};
   bki_texts without = {0};
@@ -247,8 +249,8 @@ static bki_status try_removal(bki_inquiry *inquiry, bki_case *c, bki_error *err)
   for (size_t i = 0; i < carriers.n; i++) {
     const bki_text *text = &carriers.items[i];
     int32_t at = elsewhere(inquiry, text);
-    BKI_TRY_GOTO(status, done, bki_texts_take_away(&without, text, text->position, text->length, err));
     if (at >= 0) {
+      BKI_TRY_GOTO(status, done, bki_texts_take_away(&without, text, text->position, text->length, err));
       BKI_TRY_GOTO(status, done, bki_texts_take_away(&controls, text, at, text->length, err));
     }
   }

@@ -164,6 +164,25 @@ Test(dictionary, journal_looks_a_unit_up_with_its_label) {
   cr_expect_eq(count_of(d, "x y", 0), 0);
   cr_expect_eq(count_of(d, "x y", -1), 0);
   cr_expect_eq(count_of(d, "x", 1), 0);
+  cr_expect_eq(bki_dictionary_count_unit(d, &s.sample, 0, 1), 2);
+  cr_expect_eq(bki_dictionary_count_unit(d, &s.sample, 0, 0), 0);
+  bki_dictionary_destroy(d);
+  test_sample_clear(&s);
+}
+
+Test(dictionary, looks_a_unit_up_by_the_key_that_unknown_words_share) {
+  test_sample s;
+  repeated_word(&s, 1);
+  s.word_flags[1] = s.word_flags[3] = BKI_WORD_OOV;
+  bki_rule rule;
+  bki_rule_init(&rule, BKI_PRESET_PAPER);
+  rule.oov_key = BKI_OOV_SHARED;
+  bki_dictionary *d = new_dictionary(&rule);
+  add(d, &s);
+  cr_expect_eq(bki_dictionary_count_unit(d, &s.sample, 0, 1), 2);
+  cr_expect_eq(bki_dictionary_count_unit(d, &s.sample, 1, 1), 2);
+  cr_expect_eq(count_of(d, "y", 1), 0);
+  cr_expect_eq(count_of(d, "<oov>", 1), 2);
   bki_dictionary_destroy(d);
   test_sample_clear(&s);
 }
