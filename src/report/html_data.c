@@ -140,6 +140,19 @@ static json_t *kinds(const bki_html_report *report) {
   return out;
 }
 
+static json_t *class_json(const bki_html_report *report, int32_t index) {
+  const char *name = report->classes.names[index];
+  return bki_html_json_text((bki_str){name, strlen(name)}, BKI_HTML_WORD);
+}
+
+static json_t *classes(const bki_html_report *report) {
+  json_t *out = json_array();
+  for (int32_t i = 0; i < report->classes.n; i++) {
+    json_array_append_new(out, class_json(report, i));
+  }
+  return out;
+}
+
 /* The evidence as every command gives it, with phrases and words cut. */
 static json_t *evidence(const bki_html_report *report) {
   if (report->evidence == NULL) {
@@ -151,6 +164,7 @@ static json_t *evidence(const bki_html_report *report) {
     const bki_finding *f = &report->evidence->findings[i];
     json_t *one = json_array_get(findings, i);
     json_object_set_new(one, "phrase", bki_html_json_text(f->phrase, BKI_HTML_PHRASE));
+    json_object_set_new(one, "target", class_json(report, f->target));
     json_object_set_new(one, "keyword", bki_html_json_text(f->keyword, BKI_HTML_WORD));
   }
   return out;
@@ -160,15 +174,6 @@ static json_t *keyword(const bki_html_report *report) {
   json_t *out = bki_json_candidate(report->keyword, &report->classes);
   if (report->keyword != NULL && out != NULL) {
     json_object_set_new(out, "word", bki_html_json_text(report->keyword->word, BKI_HTML_WORD));
-  }
-  return out;
-}
-
-static json_t *classes(const bki_html_report *report) {
-  json_t *out = json_array();
-  for (int32_t i = 0; i < report->classes.n; i++) {
-    const char *name = report->classes.names[i];
-    json_array_append_new(out, bki_html_json_text((bki_str){name, strlen(name)}, BKI_HTML_WORD));
   }
   return out;
 }

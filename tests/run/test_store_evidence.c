@@ -95,6 +95,21 @@ Test(store_evidence, gives_back_what_was_saved) {
   bki_store_close(store);
 }
 
+Test(store_evidence, tells_the_settings_that_it_was_reached_with) {
+  const char *path = store_finished("a.bki", 60);
+  bki_evidence_config config = {.n_texts = 7};
+  bki_error err = {0};
+  bool found = true;
+  bki_store *store = verdict_open(path);
+  cr_assert_eq(bki_evidence_load_config(&config, &found, store, &err), BKI_OK, "%s", err.message);
+  cr_expect(!found && config.n_texts == 7, "a store that was not judged has no settings to tell");
+  verdict_save(store, NULL);
+  cr_assert_eq(bki_evidence_load_config(&config, &found, store, &err), BKI_OK, "%s", err.message);
+  cr_expect(found && config.n_candidates == 20 && config.n_texts == 200 && config.max_backdoors == 16 &&
+            config.seed == UINT64_MAX && config.rule.p == 5 && config.stop == NULL);
+  bki_store_close(store);
+}
+
 Test(store_evidence, later_verdict_takes_the_place_of_the_earlier_one) {
   const char *path = verdict_finished("a.bki", 60, NULL);
   bki_store *store = verdict_open(path);

@@ -6,9 +6,9 @@ const CUT = 100;
 function visible(text) {
   return String(text).replace(/[\\\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (c) => {
     const code = c.codePointAt(0);
-    const named = { 9: '\\t', 10: '\\n', 13: '\\r', 92: '\\\\' }[code];
+    const named = {9: '\\t', 10: '\\n', 13: '\\r', 92: '\\\\'}[code];
     const digits = code < 0x100 ? 2 : code < 0x10000 ? 4 : 8;
-    return named || '\\' + { 2: 'x', 4: 'u', 8: 'U' }[digits] + code.toString(16).padStart(digits, '0');
+    return named || '\\' + {2: 'x', 4: 'u', 8: 'U'}[digits] + code.toString(16).padStart(digits, '0');
   });
 }
 function cut(text, most) {
@@ -32,7 +32,8 @@ function el(tag, attributes, ...children) {
 function svg(tag, attributes, ...children) {
   const node = document.createElementNS('http://www.w3.org/2000/svg', tag);
   for (const [name, value] of Object.entries(attributes || {})) node.setAttribute(name, value);
-  for (const child of children) node.append(typeof child === 'object' ? child : document.createTextNode(visible(child)));
+  for (const child of children)
+    node.append(typeof child === 'object' ? child : document.createTextNode(visible(child)));
   return node;
 }
 const byId = (id) => document.getElementById(id);
@@ -43,12 +44,14 @@ function show(id) {
 
 /* columns: [{ title, number: bool }]; rows: arrays of strings or nodes. The wrapper scrolls, also by keyboard. */
 function table(caption, columns, rows) {
-  const cell = (value, i) => el(i === 0 ? 'th' : 'td', {
-    ...(i === 0 ? { scope: 'row' } : {}), ...(columns[i].number ? { class: 'number' } : {}) }, value);
-  const head = columns.map((c) => el('th', { scope: 'col', ...(c.number ? { class: 'number' } : {}) }, c.title));
-  return el('div', { class: 'scroll', role: 'region', tabindex: '0', 'aria-label': caption },
-    el('table', {}, el('caption', {}, caption), el('thead', {}, el('tr', {}, head)),
-      el('tbody', {}, rows.map((row) => el('tr', {}, row.map(cell))))));
+  const cell = (value, i) =>
+      el(i === 0 ? 'th' : 'td', {...(i === 0 ? {scope: 'row'} : {}), ...(columns[i].number ? {class: 'number'} : {})},
+         value);
+  const head = columns.map((c) => el('th', {scope: 'col', ...(c.number ? {class: 'number'} : {})}, c.title));
+  return el(
+      'div', {class: 'scroll', role: 'region', tabindex: '0', 'aria-label': caption},
+      el('table', {}, el('caption', {}, caption), el('thead', {}, el('tr', {}, head)),
+         el('tbody', {}, rows.map((row) => el('tr', {}, row.map(cell))))));
 }
 
 const count = (n) => String(n).replace(/\B(?=(\d{3})+(?!\d))/g, '\u202f');
@@ -71,5 +74,6 @@ const className = (i) => (i >= 0 && i < data.classes.length ? data.classes[i] : 
 
 const data = JSON.parse(byId('data').textContent);
 /* Findings worth a place on the first screen. */
-const found = data.evidence === null ? []
-  : data.evidence.findings.filter((f) => f.verdict !== 'none found' && f.verdict === data.evidence.verdict);
+const found = data.evidence === null ?
+    [] :
+    data.evidence.findings.filter((f) => f.verdict !== 'none found' && f.verdict === data.evidence.verdict);

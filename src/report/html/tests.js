@@ -1,22 +1,37 @@
-function findingTitle(f) {
-  return el('h3', {}, el('q', {}, phraseText(f.phrase)), el('span', { class: 'arrow' }, ' → '), f.target);
+/* Every phrase that was tested, with its controls. */
+const MOST_TESTS = 200;
+
+function testItem(f) {
+  const kind = f.verdict.replace(' ', '-');
+  const title = el('h3', {}, el('q', {}, phraseText(f.phrase)), el('span', {class: 'arrow'}, ' → '), f.target);
+  return el(
+      'article', {class: `test ${kind}`},
+      el('div', {class: 'test-head'}, title, el('span', {class: `pill ${kind}`}, f.verdict)),
+      barRow('phrase', f.insertion, 'phrase'), barRow('control', f.controls, 'control'));
 }
+
+function rateText(rate) { return rate.n === 0 ? '–' : `${percent(share(rate))} (${ofText(rate)}; ${interval(rate)})`; }
+/* [title, what a finding has there]; numbers are aligned. */
+const WORDS = [
+  ['Phrase', (f) => el('q', {}, phraseText(f.phrase))], ['Class', (f) => f.target], ['Verdict', (f) => f.verdict],
+  ['Keyword', (f) => (f.keyword === '' ? '–' : `${cut(f.keyword, CUT)} (rank ${f.rank})`)]
+];
+const NUMBERS = [
+  ['Insertion', (f) => rateText(f.insertion)], ['Insertion, controls', (f) => rateText(f.controls)],
+  ['p', (f) => chance(f.insertion_p)], ['Removal', (f) => rateText(f.removal)],
+  ['Removal, controls', (f) => rateText(f.removal_controls)], ['Label purity', (f) => rateText(f.purity)],
+  ['Share of the class', (f) => percent(f.prior)], ['p', (f) => chance(f.purity_p)],
+  ['Flips of the keyword', (f) => rateText(f.flips)], ['Flips of a like word', (f) => rateText(f.flips_alike)],
+  ['Round', (f) => String(f.round)], ['Flagged', (f) => count(f.flagged)]
+];
 
 function drawTests() {
   if (data.evidence === null || data.evidence.findings.length === 0) return;
-  const findings = data.evidence.findings;
-  byId('tests-list').append(...findings.slice(0, 200).map((f) => el('article', { class: `test ${f.verdict.replace(' ', '-')}` },
-    el('div', { class: 'test-head' }, findingTitle(f), el('span', { class: `pill ${f.verdict.replace(' ', '-')}` }, f.verdict)),
-    barRow('phrase', f.insertion, 'phrase', `${ofText(f.insertion)}`),
-    barRow('control', f.controls, 'control', `${ofText(f.controls)}`))));
-  const text = (rate) => (rate.n === 0 ? '–' : `${percent(share(rate))} (${count(rate.hits)} of ${count(rate.n)}; ${interval(rate)})`);
-  const columns = [['Phrase'], ['Class'], ['Verdict'], ['Insertion', 1], ['Insertion, controls', 1], ['p', 1], ['Removal', 1],
-    ['Removal, controls', 1], ['Label purity', 1], ['Share of the class', 1], ['p', 1], ['Keyword'], ['Flips of the keyword', 1],
-    ['Flips of a like word', 1], ['Round', 1], ['Flagged', 1]].map(([title, number]) => ({ title, number: !!number }));
-  byId('tests-table').append(table('Each value with its 95 % interval; p is corrected for the number of phrases tested',
-    columns, findings.map((f) => [el('q', {}, phraseText(f.phrase)), f.target, f.verdict, text(f.insertion), text(f.controls),
-      chance(f.insertion_p), text(f.removal), text(f.removal_controls), text(f.purity), percent(f.prior), chance(f.purity_p),
-      f.keyword === '' ? '–' : `${cut(f.keyword, CUT)} (rank ${f.rank})`, text(f.flips), text(f.flips_alike), String(f.round),
-      count(f.flagged)])));
+  const findings = data.evidence.findings.slice(0, MOST_TESTS);
+  const columns = [...WORDS, ...NUMBERS].map(([title], i) => ({title, number: i >= WORDS.length}));
+  const rows = findings.map((f) => [...WORDS, ...NUMBERS].map(([, get]) => get(f)));
+  byId('tests-list').append(...findings.map(testItem));
+  byId('tests-table')
+      .append(table('With 95 % intervals; p is corrected for the number of phrases tested', columns, rows));
   show('tests');
 }
