@@ -202,6 +202,24 @@ Test(cuda_faults, a_device_that_is_not_there_is_refused) {
   bki_model_destroy(model);
 }
 
+/* A text of 60 words has 120 products and steps a direction; before and behind them a stream is given a dozen copies
+ * and kernels. */
+Test(cuda_faults, both_directions_are_issued_together) {
+  const int32_t lengths[] = {60, 60, 59};
+  reset(1, 0);
+  bki_model_config shape = random_config(5, 6);
+  bki_model *model = random_model(1, &shape);
+  corpus texts = random_corpus(2, 50, lengths, 3, false);
+  bki_backend *backend = open_cuda(model, &engines[0]);
+  standin_longest_burst();
+  cuda_score(backend, &texts);
+  const size_t longest = standin_longest_burst();
+  cr_assert(longest > 1 && longest < 20, "%zu pieces of work on one stream", longest);
+  backend->ops->destroy(backend);
+  corpus_free(&texts);
+  bki_model_destroy(model);
+}
+
 /* Work is begun at once, or as late as events allow. */
 Test(cuda_faults, no_result_depends_on_the_order_of_independent_work) {
   for (size_t e = 0; e < 2; e++) {

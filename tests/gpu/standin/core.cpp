@@ -129,6 +129,7 @@ void standin_reset(int n_devices, size_t memory_bytes) {
   failures.clear();
   calls.clear();
   set_schedule(false);
+  take_longest_burst();
 }
 
 void standin_fail(const char *function, int nth, int status) {
@@ -161,4 +162,9 @@ int standin_leaks(void) {
 size_t standin_peak_memory(void) {
   const std::lock_guard<std::recursive_mutex> hold(lock);
   return peak_memory();
+}
+
+size_t standin_longest_burst(void) {
+  const std::lock_guard<std::recursive_mutex> hold(lock);
+  return take_longest_burst();
 }

@@ -102,6 +102,7 @@ std::shared_ptr<stream> get_stream(const char *function, cudaStream_t handle);  
 void submit(const std::shared_ptr<stream> &to, const work &run);
 void drain(device &on);  // runs what is pending there
 void set_schedule(bool early);
+size_t take_longest_burst();
 
 }  // namespace standin
 

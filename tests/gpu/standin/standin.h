@@ -47,6 +47,10 @@ int standin_leaks(void);
 /* The largest sum of device memory since the reset, of the device where it was largest. */
 size_t standin_peak_memory(void);
 
+/* The most pieces of work in a row that one stream was given, since the last call of this or the reset. The driver lets
+ * about a thousand launches wait: streams that are filled one after the other hardly work side by side. */
+size_t standin_longest_burst(void);
+
 /* Init of the test suites that run on a GPU too: here there always is one. */
 static inline void standin_begin(void) {}
 
