@@ -166,13 +166,31 @@ static size_t batch_rows(const bki_cuda_worker *w, int32_t T) {
   return n < 1 ? 1 : n;
 }
 
-/* The batch before may still be at work in the buffer. */
+/* Rows of the batch that begins with row `first`: as few batches as can be, and none much smaller than the others. */
+static size_t cut_batch(const bki_cuda_worker *w, const full_lane *l, size_t first) {
+  const size_t left = l->n_rows - first;
+  const size_t most = batch_rows(w, l->lengths[first]);
+  size_t n_batches = 0;
+  for (size_t at = first; at < l->n_rows; at += batch_rows(w, l->lengths[at])) {
+    n_batches++;
+  }
+  const size_t even = (left + n_batches - 1) / n_batches;
+  return even < most ? even : most;
+}
+
+/* With room for a batch that is somewhat larger, where there is memory for that. The batch before may still be at work
+ * in the buffer. */
 static bki_status grow(bki_cuda_worker *w, const bki_cuda_lane *lane, bki_cuda_buffer *buffer, size_t count,
                        size_t element_bytes, bki_error *err) {
-  if (buffer->data != NULL && count > buffer->capacity_bytes / element_bytes) {
-    BKI_CUDA(&w->device, err, cudaStreamSynchronize(lane->stream));
+  bki_cuda_device *d = &w->device;
+  if (count <= buffer->capacity_bytes / element_bytes) {
+    return BKI_OK;
   }
-  return bki_cuda_reserve(&w->device, buffer, count, element_bytes, err);
+  if (buffer->data != NULL) {
+    BKI_CUDA(d, err, cudaStreamSynchronize(lane->stream));
+  }
+  const bki_status status = bki_cuda_reserve(d, buffer, count + count / 8, element_bytes, err);
+  return status == BKI_E_DEVICE && d->out_of_memory ? bki_cuda_reserve(d, buffer, count, element_bytes, err) : status;
 }
 
 static bki_status reserve_batch(bki_cuda_worker *w, const bki_cuda_lane *lane, int T, size_t n, bki_error *err) {
@@ -252,8 +270,7 @@ static bki_status run(bki_cuda_worker *worker, bki_cuda_lane *lane, const bki_cu
   BKI_CUDA(d, err, cudaMemsetAsync(lane->readout.device.data, 0, lane->readout.bytes, lane->stream));
   BKI_CUDA_DNN(d, err, cudnnSetStream(e->handle, lane->stream));
   for (size_t first = 0; first < l->n_rows;) {
-    const size_t most = batch_rows(worker, l->lengths[first]);
-    const size_t n = l->n_rows - first < most ? l->n_rows - first : most;
+    const size_t n = cut_batch(worker, l, first);
     BKI_TRY(run_rows(worker, lane, first, n, err));
     first += n;
   }

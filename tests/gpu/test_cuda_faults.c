@@ -94,6 +94,51 @@ Test(cuda_faults, a_batch_that_cudnn_refuses_is_split) {
   clear_setting(&s);
 }
 
+/* 21 rows of 20 steps at most, and memory for 20 of them. */
+Test(cuda_faults, batches_of_a_group_are_of_one_size) {
+  const int32_t length = 20;
+  reset(1, 2000000);
+  bki_model_config shape = random_config(5, 12);
+  setting s = make_setting(&shape, 12, &length, 1, false);
+  score_corpus(s.ref, &s.expected);
+  bki_backend *backend = open_cuda(s.model, &engines[1]);
+  corpus got = copy_texts(&s);
+  int least;
+  int most;
+  cuda_score(backend, &got);
+  check_close(&s, &got, FP32_TOLERANCE, "two batches");
+  standin_rnn_rows(&least, &most);
+  cr_assert(least == 10 && most == 11, "%d to %d rows", least, most);
+  backend->ops->destroy(backend);
+  corpus_free(&got);
+  clear_setting(&s);
+}
+
+/* A copy of the ids is all that a word more needs. */
+Test(cuda_faults, somewhat_longer_batches_allocate_nothing_anew) {
+  enum { N = 8, FIRST = 40, CALLS = 5 };
+  reset(1, 0);
+  bki_model_config shape = random_config(5, 6);
+  bki_model *model = random_model(1, &shape);
+  bki_backend *backend = open_cuda(model, &engines[1]);
+  int after_first = 0;
+  for (int32_t call = 0; call < CALLS; call++) {
+    int32_t lengths[N];
+    for (size_t i = 0; i < N; i++) {
+      lengths[i] = FIRST + call;
+    }
+    corpus texts = random_corpus(2, 50, lengths, N, false);
+    bki_error err;
+    cr_assert_eq(backend->ops->forward(backend, texts.sequences, N, NULL, NULL, &err), BKI_OK, "%s", err.message);
+    after_first = call == 0 ? standin_calls("cudaMalloc") : after_first;
+    corpus_free(&texts);
+  }
+  cr_assert_leq(standin_calls("cudaMalloc") - after_first, CALLS - 1);
+  backend->ops->destroy(backend);
+  cr_assert_eq(standin_leaks(), 0);
+  bki_model_destroy(model);
+}
+
 /* Each call of the host fails once: the error names it and the device, nothing is left, and the process goes on. */
 Test(cuda_faults, every_failing_call_is_named) {
   static const struct {

@@ -130,6 +130,7 @@ void standin_reset(int n_devices, size_t memory_bytes) {
   calls.clear();
   set_schedule(false);
   take_longest_burst();
+  forget_rows();
 }
 
 void standin_fail(const char *function, int nth, int status) {
@@ -167,4 +168,10 @@ size_t standin_peak_memory(void) {
 size_t standin_longest_burst(void) {
   const std::lock_guard<std::recursive_mutex> hold(lock);
   return take_longest_burst();
+}
+
+void standin_rnn_rows(int *least, int *most) {
+  const std::lock_guard<std::recursive_mutex> hold(lock);
+  *least = seen_rows().least;
+  *most = seen_rows().most;
 }

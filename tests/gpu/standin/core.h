@@ -79,6 +79,13 @@ std::shared_ptr<T> get(const char *kind, const void *handle) {
   return std::static_pointer_cast<T>(find(kind, handle));
 }
 
+// cudnn_rnn.cpp
+struct rnn_rows {
+  int least, most;
+};
+rnn_rows seen_rows();
+void forget_rows();
+
 // memory.cpp. Dies unless the bytes lie in one piece of memory of the device, or of pinned host memory.
 void require_device(const char *function, const char *what, const void *at, size_t bytes, const device *on);
 void require_pinned(const char *function, const void *at, size_t bytes);

@@ -51,6 +51,9 @@ size_t standin_peak_memory(void);
  * about a thousand launches wait: streams that are filled one after the other hardly work side by side. */
 size_t standin_longest_burst(void);
 
+/* Rows of the smallest and of the largest forward pass of cuDNN since the reset; 0: there was none. */
+void standin_rnn_rows(int *least, int *most);
+
 /* Init of the test suites that run on a GPU too: here there always is one. */
 static inline void standin_begin(void) {}
 
