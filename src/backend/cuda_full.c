@@ -159,8 +159,7 @@ static size_t cell_bytes(const bki_cuda_worker *w) {
 
 /* Rows of T steps that a batch takes. */
 static size_t batch_rows(const bki_cuda_worker *w, int32_t T) {
-  const size_t budget = w->device.budget_bytes / 2 / BKI_CUDA_LANES;
-  const size_t by_memory = budget / ((size_t)T * cell_bytes(w));
+  const size_t by_memory = w->lane_bytes / 2 / ((size_t)T * cell_bytes(w));
   const size_t by_count = (size_t)(MAX_ELEMENTS / ((int64_t)T * 8 * w->model->hidden));
   const size_t n = by_memory < by_count ? by_memory : by_count;
   return n < 1 ? 1 : n;
@@ -288,6 +287,15 @@ static void clear_lane(bki_cuda_lane *lane) {
   free(l);
 }
 
+static size_t held_bytes(const bki_cuda_worker *worker) {
+  const full_engine *e = worker->engine;
+  size_t bytes = 0;
+  for (int32_t layer = 0; layer < worker->model->num_layers; layer++) {
+    bytes += e->layers[layer].capacity_bytes;
+  }
+  return bytes;
+}
+
 static size_t best_slots(const bki_cuda_worker *worker) {
   (void)worker;
   return BEST_SLOTS;
@@ -301,6 +309,7 @@ static size_t slot_bytes(const bki_cuda_worker *worker) {
 
 const bki_cuda_engine bki_cuda_full = {.create = create,
                                        .destroy = destroy,
+                                       .held_bytes = held_bytes,
                                        .best_slots = best_slots,
                                        .slot_bytes = slot_bytes,
                                        .run = run,

@@ -271,6 +271,16 @@ static void destroy(bki_cuda_worker *worker) {
   free(e);
 }
 
+static size_t held_bytes(const bki_cuda_worker *worker) {
+  const incremental *e = worker->engine;
+  size_t bytes = 0;
+  for (int half = 0; half < 2; half++) {
+    bytes +=
+        e->half[half].inputs.capacity_bytes + e->half[half].w_hh16.capacity_bytes + e->half[half].pads.capacity_bytes;
+  }
+  return bytes;
+}
+
 static size_t best_slots(const bki_cuda_worker *worker) {
   return CACHE_BYTES / (16 * (size_t)worker->model->hidden) + 1;
 }
@@ -282,6 +292,7 @@ static size_t slot_bytes(const bki_cuda_worker *worker) {
 
 const bki_cuda_engine bki_cuda_incremental = {.create = create,
                                               .destroy = destroy,
+                                              .held_bytes = held_bytes,
                                               .best_slots = best_slots,
                                               .slot_bytes = slot_bytes,
                                               .run = run,

@@ -49,6 +49,26 @@ Test(cuda_faults, little_memory_makes_smaller_groups_with_the_same_bytes) {
   }
 }
 
+/* The tables of the inputs of 2,500 words are half of the memory. */
+Test(cuda_faults, groups_leave_room_for_the_tables_of_the_vocabulary) {
+  enum { N = 30, MEMORY = 6000000 };
+  int32_t lengths[N];
+  for (size_t i = 0; i < N; i++) {
+    lengths[i] = 50;
+  }
+  reset(1, MEMORY);
+  bki_model_config shape = random_config(2, 32);
+  shape.vocabulary_size = 2500;
+  bki_model *model = random_model(1, &shape);
+  corpus texts = random_corpus(2, shape.vocabulary_size, lengths, N, false);
+  bki_backend *backend = open_cuda(model, &engines[0]);
+  cuda_score(backend, &texts);
+  cr_assert_leq(standin_peak_memory(), (size_t)(0.8 * MEMORY)); /* the share that create_cuda asks for */
+  backend->ops->destroy(backend);
+  corpus_free(&texts);
+  bki_model_destroy(model);
+}
+
 /* Others take memory between the look at what is free and the call. */
 Test(cuda_faults, running_out_of_memory_halves_and_goes_on) {
   for (size_t e = 0; e < 2; e++) {
