@@ -205,6 +205,20 @@ Test(cuda_faults, every_failing_call_is_named) {
   bki_model_destroy(model);
 }
 
+Test(cuda_faults, what_cudnn_says_about_a_refusal_is_passed_on_in_one_line) {
+  reset(1, 0);
+  bki_model_config shape = random_config(5, 6);
+  bki_model *model = random_model(1, &shape);
+  bki_backend *backend = NULL;
+  bki_error err = {0};
+  standin_fail("cudnnSetRNNDescriptor_v8", 1, CUDNN_STATUS_NOT_SUPPORTED);
+  cr_assert_eq(create_cuda(&backend, model, &engines[1], &err), BKI_E_DEVICE);
+  cr_assert_str_eq(err.message,
+                   "GPU 0 (stand-in 0): cudnnSetRNNDescriptor_v8: CUDNN_STATUS_NOT_SUPPORTED: Error: refused by the "
+                   "stand-in because: a test wants it; (3000)");
+  bki_model_destroy(model);
+}
+
 Test(cuda_faults, failing_launches_are_named) {
   bki_model_config shape = random_config(5, 6);
   bki_model *model = random_model(1, &shape);
