@@ -11,11 +11,16 @@
 
 enum { BEST_SLOTS = 8192 };
 
+/* cuDNN for a lane: what a handle and its descriptors stand for must not change while work is under way. */
+typedef struct full_rnns {
+  cudnnHandle_t handle; /* its stream is the lane's */
+  bki_cuda_rnn first;   /* E inputs */
+  bki_cuda_rnn deeper;  /* 2H inputs; not created for one layer */
+} full_rnns;
+
 typedef struct full_engine {
-  cudnnHandle_t handle;
-  bki_cuda_rnn first;      /* E inputs */
-  bki_cuda_rnn deeper;     /* 2H inputs; not created for one layer */
-  bki_cuda_buffer *layers; /* [num_layers] weight spaces */
+  full_rnns rnns[BKI_CUDA_LANES];
+  bki_cuda_buffer *layers; /* [num_layers] weight spaces, of all lanes */
 } full_engine;
 
 /* A batch is rows[first .. first + n), most steps first. */
@@ -29,8 +34,12 @@ typedef struct full_lane {
   bki_cuda_buffer work;
 } full_lane;
 
-static bki_cuda_rnn *layer_rnn(full_engine *e, int32_t layer) {
-  return layer == 0 ? &e->first : &e->deeper;
+static bki_cuda_rnn *layer_rnn(full_rnns *rnns, int32_t layer) {
+  return layer == 0 ? &rnns->first : &rnns->deeper;
+}
+
+static full_rnns *rnns_of(const bki_cuda_worker *w, const bki_cuda_lane *lane) {
+  return &((full_engine *)w->engine)->rnns[lane - w->lanes];
 }
 
 /* n numbers of the parameters into a weight space, rounded where that is in half precision. */
@@ -48,7 +57,7 @@ static bki_status copy_part(bki_cuda_worker *w, const bki_cuda_rnn *rnn, void *t
 
 static bki_status fill_layer(bki_cuda_worker *w, int32_t layer, bki_error *err) {
   full_engine *e = w->engine;
-  bki_cuda_rnn *rnn = layer_rnn(e, layer);
+  bki_cuda_rnn *rnn = layer_rnn(&e->rnns[0], layer); /* those of all lanes lay weights out alike */
   const size_t H = (size_t)rnn->hidden;
   const size_t I = (size_t)rnn->inputs;
   BKI_TRY(bki_cuda_reserve(&w->device, &e->layers[layer], 1, rnn->weight_bytes, err));
@@ -69,6 +78,25 @@ static bki_status fill_layer(bki_cuda_worker *w, int32_t layer, bki_error *err) 
   return BKI_OK;
 }
 
+static bki_status create_rnns(bki_cuda_worker *w, full_rnns *rnns, cudaStream_t stream, bki_error *err) {
+  const bki_model_config *m = w->model;
+  bki_cuda_device *d = &w->device;
+  BKI_CUDA_DNN(d, err, cudnnCreate(&rnns->handle));
+  BKI_CUDA_DNN(d, err, cudnnSetStream(rnns->handle, stream));
+  BKI_TRY(bki_cuda_rnn_create(&rnns->first, d, rnns->handle, m->embedding_dim, m->hidden, w->math, err));
+  return m->num_layers == 1
+             ? BKI_OK
+             : bki_cuda_rnn_create(&rnns->deeper, d, rnns->handle, 2 * m->hidden, m->hidden, w->math, err);
+}
+
+static void destroy_rnns(full_rnns *rnns) {
+  bki_cuda_rnn_destroy(&rnns->first);
+  bki_cuda_rnn_destroy(&rnns->deeper);
+  if (rnns->handle != NULL) {
+    (void)cudnnDestroy(rnns->handle);
+  }
+}
+
 static bki_status create(bki_cuda_worker *worker, bki_error *err) {
   const bki_model_config *m = worker->model;
   bki_cuda_device *d = &worker->device;
@@ -77,10 +105,8 @@ static bki_status create(bki_cuda_worker *worker, bki_error *err) {
   if (e == NULL || (e->layers = bki_array_create((size_t)m->num_layers, sizeof *e->layers)) == NULL) {
     return bki_fail_memory(err);
   }
-  BKI_CUDA_DNN(d, err, cudnnCreate(&e->handle));
-  BKI_TRY(bki_cuda_rnn_create(&e->first, d, e->handle, m->embedding_dim, m->hidden, worker->math, err));
-  if (m->num_layers > 1) {
-    BKI_TRY(bki_cuda_rnn_create(&e->deeper, d, e->handle, 2 * m->hidden, m->hidden, worker->math, err));
+  for (size_t i = 0; i < BKI_CUDA_LANES; i++) {
+    BKI_TRY(create_rnns(worker, &e->rnns[i], worker->lanes[i].stream, err));
   }
   for (int32_t layer = 0; layer < m->num_layers; layer++) {
     BKI_TRY(fill_layer(worker, layer, err));
@@ -95,10 +121,8 @@ static void destroy(bki_cuda_worker *worker) {
     bki_cuda_release(&e->layers[layer]);
   }
   free(e->layers);
-  bki_cuda_rnn_destroy(&e->first);
-  bki_cuda_rnn_destroy(&e->deeper);
-  if (e->handle != NULL) {
-    (void)cudnnDestroy(e->handle);
+  for (size_t i = 0; i < BKI_CUDA_LANES; i++) {
+    destroy_rnns(&e->rnns[i]);
   }
   free(e);
 }
@@ -193,7 +217,7 @@ static bki_status grow(bki_cuda_worker *w, const bki_cuda_lane *lane, bki_cuda_b
 }
 
 static bki_status reserve_batch(bki_cuda_worker *w, const bki_cuda_lane *lane, int T, size_t n, bki_error *err) {
-  full_engine *e = w->engine;
+  full_rnns *rnns = rnns_of(w, lane);
   full_lane *l = lane->engine;
   const bki_model_config *m = w->model;
   const size_t element = w->math == BKI_CUDA_FP16 ? sizeof(uint16_t) : sizeof(float);
@@ -205,7 +229,7 @@ static bki_status reserve_batch(bki_cuda_worker *w, const bki_cuda_lane *lane, i
   for (int32_t layer = 0; layer < (m->num_layers > 1 ? 2 : 1); layer++) {
     size_t work_bytes;
     size_t reserve_bytes;
-    BKI_TRY(bki_cuda_rnn_sizes(layer_rnn(e, layer), false, &work_bytes, &reserve_bytes, err));
+    BKI_TRY(bki_cuda_rnn_sizes(layer_rnn(rnns, layer), false, &work_bytes, &reserve_bytes, err));
     BKI_TRY(grow(w, lane, &l->work, work_bytes, 1, err));
   }
   return BKI_OK;
@@ -216,7 +240,8 @@ static bki_status run_batch(bki_cuda_worker *w, bki_cuda_lane *lane, size_t firs
                                         [BKI_READOUT_LAST] = BKI_K_LAST,
                                         [BKI_READOUT_MEAN] = BKI_K_MEAN,
                                         [BKI_READOUT_MAX] = BKI_K_MAX};
-  full_engine *e = w->engine;
+  const full_engine *e = w->engine;
+  full_rnns *rnns = rnns_of(w, lane);
   full_lane *l = lane->engine;
   const bki_model_config *m = w->model;
   bki_cuda_device *d = &w->device;
@@ -224,7 +249,7 @@ static bki_status run_batch(bki_cuda_worker *w, bki_cuda_lane *lane, size_t firs
   const int T = l->lengths[first];
   const bki_k_row *rows = (const bki_k_row *)l->rows.device.data + first;
   for (int32_t layer = 0; layer < (m->num_layers > 1 ? 2 : 1); layer++) {
-    BKI_TRY(bki_cuda_rnn_shape(layer_rnn(e, layer), T, (int)n, l->lengths + first, err));
+    BKI_TRY(bki_cuda_rnn_shape(layer_rnn(rnns, layer), T, (int)n, l->lengths + first, err));
   }
   BKI_TRY(reserve_batch(w, lane, T, n, err));
   BKI_CUDA(d, err,
@@ -235,7 +260,7 @@ static bki_status run_batch(bki_cuda_worker *w, bki_cuda_lane *lane, size_t firs
   const void *in = l->x.data;
   for (int32_t layer = 0; layer < m->num_layers; layer++) {
     void *out = l->y[layer % 2].data;
-    BKI_TRY(bki_cuda_rnn_forward(layer_rnn(e, layer), false, e->layers[layer].data, in, out, &l->work, NULL, err));
+    BKI_TRY(bki_cuda_rnn_forward(layer_rnn(rnns, layer), false, e->layers[layer].data, in, out, &l->work, NULL, err));
     in = out;
   }
   BKI_CUDA(d, err,
@@ -257,7 +282,6 @@ static bki_status run_rows(bki_cuda_worker *w, bki_cuda_lane *lane, size_t first
 }
 
 static bki_status run(bki_cuda_worker *worker, bki_cuda_lane *lane, const bki_cuda_job *job, bki_error *err) {
-  full_engine *e = worker->engine;
   bki_cuda_device *d = &worker->device;
   if (lane->engine == NULL && (lane->engine = calloc(1, sizeof(full_lane))) == NULL) {
     return bki_fail_memory(err);
@@ -267,7 +291,6 @@ static bki_status run(bki_cuda_worker *worker, bki_cuda_lane *lane, const bki_cu
   BKI_TRY(list_rows(worker, lane, job, err));
   BKI_TRY(bki_cuda_mirror_push(d, &l->rows, lane->stream, err));
   BKI_CUDA(d, err, cudaMemsetAsync(lane->readout.device.data, 0, lane->readout.bytes, lane->stream));
-  BKI_CUDA_DNN(d, err, cudnnSetStream(e->handle, lane->stream));
   for (size_t first = 0; first < l->n_rows;) {
     const size_t n = cut_batch(worker, l, first);
     BKI_TRY(run_rows(worker, lane, first, n, err));

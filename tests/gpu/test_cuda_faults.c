@@ -32,7 +32,7 @@ Test(cuda_faults, little_memory_makes_smaller_groups_with_the_same_bytes) {
     cuda_score(roomy, &want);
     check_close(&s, &want, FP32_TOLERANCE, "much memory");
     roomy->ops->destroy(roomy);
-    reset(1, (size_t)600 << 10);
+    reset(1, (size_t)300 << 10); /* several groups for both engines */
     bki_backend *tight = open_cuda(s.model, &engines[e]);
     corpus got = copy_texts(&s);
     cuda_score(tight, &got);

@@ -48,6 +48,9 @@ cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream_handle) {
   if (cudnn_failure(c) != CUDNN_STATUS_SUCCESS || s->on != h->on) {
     return s->on != h->on ? CUDNN_STATUS_BAD_PARAM_STREAM_MISMATCH : cudnn_failure(c);
   }
+  if (h->where != nullptr && h->where != s && !h->where->pending.empty()) {
+    die("%s: the handle has work under way on another stream", c.function());
+  }
   h->where = s;
   return CUDNN_STATUS_SUCCESS;
 }
