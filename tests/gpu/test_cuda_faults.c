@@ -177,7 +177,7 @@ Test(cuda_faults, every_failing_call_is_named) {
       {"cudaEventSynchronize", cudaErrorIllegalAddress},
       {"cudaStreamSynchronize", cudaErrorIllegalAddress},
       {"cublasLtMatmul", CUBLAS_STATUS_EXECUTION_FAILED},
-      {"cublasLtMatmulAlgoGetHeuristic", CUBLAS_STATUS_NOT_SUPPORTED},
+      {"cublasLtMatmulAlgoGetHeuristic", CUBLAS_STATUS_INTERNAL_ERROR},
       {"cudnnCreate", CUDNN_STATUS_NOT_INITIALIZED},
       {"cudnnSetRNNDescriptor_v8", CUDNN_STATUS_BAD_PARAM},
       {"cudnnRNNForward", CUDNN_STATUS_EXECUTION_FAILED},
@@ -202,6 +202,45 @@ Test(cuda_faults, every_failing_call_is_named) {
     cr_assert_eq(standin_leaks(), 0, "%s", faults[i].function);
   }
   corpus_free(&texts);
+  bki_model_destroy(model);
+}
+
+static const standin_refusal refusals[] = {STANDIN_NONE_FOUND, STANDIN_UNUSABLE};
+
+Test(cuda_faults, products_without_an_algorithm_fall_back_to_plain_fp32_and_the_name_says_so) {
+  for (size_t i = 0; i < 2; i++) {
+    reset(1, 0);
+    setting s = many_texts(12, 20);
+    bki_backend *backend = open_cuda(s.model, &engines[0]);
+    cr_assert_str_eq(backend->isa, "cuda");
+    backend->ops->destroy(backend);
+    standin_refuse_products(CUBLAS_COMPUTE_32F_PEDANTIC, refusals[i]);
+    backend = open_cuda(s.model, &engines[0]);
+    corpus got = copy_texts(&s);
+    cuda_score(backend, &got);
+    check_close(&s, &got, FP32_TOLERANCE, "after falling back");
+    cr_assert_str_eq(backend->isa, "cuda (products in COMPUTE_32F)");
+    backend->ops->destroy(backend);
+    cr_assert_eq(standin_leaks(), 0);
+    corpus_free(&got);
+    clear_setting(&s);
+  }
+}
+
+Test(cuda_faults, a_product_without_any_algorithm_is_named) {
+  bki_model_config shape = random_config(5, 6);
+  bki_model *model = random_model(1, &shape);
+  for (size_t i = 0; i < 2; i++) {
+    reset(1, 0);
+    standin_refuse_products(CUBLAS_COMPUTE_32F_PEDANTIC, refusals[i]);
+    standin_refuse_products(CUBLAS_COMPUTE_32F, refusals[1 - i]);
+    bki_backend *backend = NULL;
+    bki_error err = {0};
+    cr_assert_eq(create_cuda(&backend, model, &engines[0], &err), BKI_E_DEVICE);
+    cr_assert_not_null(strstr(err.message, "no algorithm for a product in fp32 of [6, 24] and [6, "), "%s",
+                       err.message);
+    cr_assert_eq(standin_leaks(), 0);
+  }
   bki_model_destroy(model);
 }
 

@@ -79,6 +79,10 @@ std::shared_ptr<T> get(const char *kind, const void *handle) {
   return std::static_pointer_cast<T>(find(kind, handle));
 }
 
+// cublaslt.cpp
+void refuse_products(int compute, bool in_state);
+void refuse_no_products();
+
 // cudnn_rnn.cpp
 struct rnn_rows {
   int least, most;

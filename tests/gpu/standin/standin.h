@@ -47,6 +47,11 @@ int standin_leaks(void);
 /* The largest sum of device memory since the reset, of the device where it was largest. */
 size_t standin_peak_memory(void);
 
+/* The heuristic of cublasLt has no algorithm for products of this cublasComputeType_t, until the reset: it finds none,
+ * or says of what it found that it cannot be used. */
+typedef enum standin_refusal { STANDIN_NONE_FOUND, STANDIN_UNUSABLE } standin_refusal;
+void standin_refuse_products(int compute, standin_refusal how);
+
 /* The most pieces of work in a row that one stream was given, since the last call of this or the reset. The driver lets
  * about a thousand launches wait: streams that are filled one after the other hardly work side by side. */
 size_t standin_longest_burst(void);
