@@ -1,13 +1,9 @@
 /* Engine `full`: every variant from end to end through cuDNN, any depth, readout and padding. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "array.h"
-#include "cuda.h"
+#include "cuda_full.h"
 #include "cuda_rnn.h"
-
-/* cuDNN counts elements in 32 bits here and there: gates of both directions of all cells of a batch stay below. */
-#define MAX_ELEMENTS INT32_MAX
 
 enum { BEST_SLOTS = 8192 };
 
@@ -22,17 +18,6 @@ typedef struct full_engine {
   full_rnns rnns[BKI_CUDA_LANES];
   bki_cuda_buffer *layers; /* [num_layers] weight spaces, of all lanes */
 } full_engine;
-
-/* A batch is rows[first .. first + n), most steps first. */
-typedef struct full_lane {
-  bki_cuda_mirror rows; /* bki_k_row [R] */
-  size_t n_rows;
-  int *lengths; /* [R] steps of the rows */
-  size_t lengths_capacity;
-  bki_cuda_buffer x;    /* [T, B, E] */
-  bki_cuda_buffer y[2]; /* [T, B, 2H]: a layer reads one and writes the other */
-  bki_cuda_buffer work;
-} full_lane;
 
 static bki_cuda_rnn *layer_rnn(full_rnns *rnns, int32_t layer) {
   return layer == 0 ? &rnns->first : &rnns->deeper;
@@ -127,80 +112,6 @@ static void destroy(bki_cuda_worker *worker) {
   free(e);
 }
 
-/* Slots as plan.h numbers them: 0 the text, k without word k, l + 1 + j the first j words. */
-static bki_k_row make_row(const bki_model_config *m, int64_t first_word, int32_t l, int32_t k, int32_t slot) {
-  const int32_t length = k <= l ? l : k - l - 1;
-  const int32_t without = k == 0 || k > l ? length : k - 1;
-  const int32_t left = length - (without < length);
-  return (bki_k_row){.first = first_word,
-                     .length = length,
-                     .without = without,
-                     .lead = m->pad == BKI_PAD_PRE ? m->pad_length - left : 0,
-                     .steps = m->pad == BKI_PAD_NONE ? left : m->pad_length,
-                     .slot = slot};
-}
-
-static int compare_steps(const void *a, const void *b) {
-  const bki_k_row *x = a;
-  const bki_k_row *y = b;
-  return x->steps != y->steps ? (x->steps > y->steps ? -1 : 1) : x->slot < y->slot ? -1 : x->slot > y->slot;
-}
-
-/* The rows of the group, most steps first; texts without a step have no row: their readout is zeros. */
-static bki_status list_rows(const bki_cuda_worker *w, bki_cuda_lane *lane, const bki_cuda_job *job, bki_error *err) {
-  const bki_cuda_group *g = lane->group;
-  full_lane *l = lane->engine;
-  bki_k_row *rows = l->rows.host.data;
-  int64_t word = 0;
-  int32_t slot = 0;
-  l->n_rows = 0;
-  for (size_t i = g->first; i < g->first + g->n; i++) {
-    const int32_t length = job->sequences[job->order[i]].length;
-    const int32_t slots = (int32_t)bki_plan_slots(job->extent, length);
-    for (int32_t k = 0; k < slots; k++) {
-      const bki_k_row row = make_row(w->model, word, length, k, slot++);
-      if (row.steps > 0) {
-        rows[l->n_rows++] = row;
-      }
-    }
-    word += length;
-  }
-  l->rows.bytes = l->n_rows * sizeof *rows;
-  qsort(rows, l->n_rows, sizeof *rows, compare_steps);
-  BKI_TRY(bki_array_reserve(&l->lengths, &l->lengths_capacity, l->n_rows, sizeof *l->lengths, err));
-  for (size_t i = 0; i < l->n_rows; i++) {
-    l->lengths[i] = rows[i].steps;
-  }
-  return BKI_OK;
-}
-
-/* Bytes of x, y and cuDNN's workspace for a step of a row: gates of both directions, and as much again for what we do
- * not know of. */
-static size_t cell_bytes(const bki_cuda_worker *w) {
-  const bki_model_config *m = w->model;
-  return sizeof(float) * ((size_t)m->embedding_dim + 4 * (size_t)m->hidden + 16 * (size_t)m->hidden);
-}
-
-/* Rows of T steps that a batch takes. */
-static size_t batch_rows(const bki_cuda_worker *w, int32_t T) {
-  const size_t by_memory = w->lane_bytes / 2 / ((size_t)T * cell_bytes(w));
-  const size_t by_count = (size_t)(MAX_ELEMENTS / ((int64_t)T * 8 * w->model->hidden));
-  const size_t n = by_memory < by_count ? by_memory : by_count;
-  return n < 1 ? 1 : n;
-}
-
-/* Rows of the batch that begins with row `first`: as few batches as can be, and none much smaller than the others. */
-static size_t cut_batch(const bki_cuda_worker *w, const full_lane *l, size_t first) {
-  const size_t left = l->n_rows - first;
-  const size_t most = batch_rows(w, l->lengths[first]);
-  size_t n_batches = 0;
-  for (size_t at = first; at < l->n_rows; at += batch_rows(w, l->lengths[at])) {
-    n_batches++;
-  }
-  const size_t even = (left + n_batches - 1) / n_batches;
-  return even < most ? even : most;
-}
-
 /* With room for a batch that is somewhat larger, where there is memory for that. The batch before may still be at work
  * in the buffer. */
 static bki_status grow(bki_cuda_worker *w, const bki_cuda_lane *lane, bki_cuda_buffer *buffer, size_t count,
@@ -218,7 +129,7 @@ static bki_status grow(bki_cuda_worker *w, const bki_cuda_lane *lane, bki_cuda_b
 
 static bki_status reserve_batch(bki_cuda_worker *w, const bki_cuda_lane *lane, int T, size_t n, bki_error *err) {
   full_rnns *rnns = rnns_of(w, lane);
-  full_lane *l = lane->engine;
+  bki_cuda_full_lane *l = lane->engine;
   const bki_model_config *m = w->model;
   const size_t element = w->math == BKI_CUDA_FP16 ? sizeof(uint16_t) : sizeof(float);
   const size_t cells = (size_t)T * n;
@@ -242,7 +153,7 @@ static bki_status run_batch(bki_cuda_worker *w, bki_cuda_lane *lane, size_t firs
                                         [BKI_READOUT_MAX] = BKI_K_MAX};
   const full_engine *e = w->engine;
   full_rnns *rnns = rnns_of(w, lane);
-  full_lane *l = lane->engine;
+  bki_cuda_full_lane *l = lane->engine;
   const bki_model_config *m = w->model;
   bki_cuda_device *d = &w->device;
   const int half = w->math == BKI_CUDA_FP16;
@@ -283,16 +194,16 @@ static bki_status run_rows(bki_cuda_worker *w, bki_cuda_lane *lane, size_t first
 
 static bki_status run(bki_cuda_worker *worker, bki_cuda_lane *lane, const bki_cuda_job *job, bki_error *err) {
   bki_cuda_device *d = &worker->device;
-  if (lane->engine == NULL && (lane->engine = calloc(1, sizeof(full_lane))) == NULL) {
+  if (lane->engine == NULL && (lane->engine = calloc(1, sizeof(bki_cuda_full_lane))) == NULL) {
     return bki_fail_memory(err);
   }
-  full_lane *l = lane->engine;
+  bki_cuda_full_lane *l = lane->engine;
   BKI_TRY(bki_cuda_mirror_reserve(d, &l->rows, lane->group->n_slots, sizeof(bki_k_row), err));
-  BKI_TRY(list_rows(worker, lane, job, err));
+  BKI_TRY(bki_cuda_full_list(worker, lane, job, err));
   BKI_TRY(bki_cuda_mirror_push(d, &l->rows, lane->stream, err));
   BKI_CUDA(d, err, cudaMemsetAsync(lane->readout.device.data, 0, lane->readout.bytes, lane->stream));
   for (size_t first = 0; first < l->n_rows;) {
-    const size_t n = cut_batch(worker, l, first);
+    const size_t n = bki_cuda_full_cut(worker, l, first);
     BKI_TRY(run_rows(worker, lane, first, n, err));
     first += n;
   }
@@ -300,7 +211,7 @@ static bki_status run(bki_cuda_worker *worker, bki_cuda_lane *lane, const bki_cu
 }
 
 static void clear_lane(bki_cuda_lane *lane) {
-  full_lane *l = lane->engine;
+  bki_cuda_full_lane *l = lane->engine;
   bki_cuda_mirror_release(&l->rows);
   free(l->lengths);
   bki_cuda_release(&l->x);
