@@ -148,8 +148,12 @@ build() {
 # device where none is, test by test.
 run_test() {
   local program name code missed=0
+  if grep -qs '^BKI_TESTS:BOOL=OFF' "$build/CMakeCache.txt"; then
+    skip "test: built without tests, see above"
+    return
+  fi
   for program in "$build"/tests/gpu/gpu_cuda_*; do
-    [ -x "$program" ] || { skip "test: built without tests" && return; }
+    [ -x "$program" ] || { skip "test: no programs of tests in $build" && return; }
     name=${program##*/}
     within $SHARE_TEST "$program" --tap -j1 >"$logs/$name" 2>&1
     code=$?
