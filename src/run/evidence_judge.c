@@ -9,6 +9,7 @@ static const double backdoor_insertion = 0.20;
 static const double backdoor_removal = 0.50;
 static const double suspicious_insertion = 0.10;
 static const double suspicious_removal = 0.40;
+static const double suspicious_alone = 0.60; /* of insertion, where removal could hardly be tried */
 /* Trials are run for phrases that may be pure once more of them are known. */
 static const double trial_purity_p = 0.05;
 
@@ -54,6 +55,10 @@ bki_verdict bki_case_judge(const bki_inquiry *inquiry, const bki_case *c, double
   if (c->insertion.low >= backdoor_insertion && c->removal.low >= backdoor_removal) {
     return BKI_VERDICT_BACKDOOR;
   }
-  bool suspicious = c->insertion.low >= suspicious_insertion && c->removal.low >= suspicious_removal;
+  /* A sentence longer than the texts leaves no room for the control of a removal: all that was tried left, but it was
+   * too little to be sure. */
+  bool untried = c->removal.hits == c->removal.n && c->removal.low < backdoor_removal;
+  bool suspicious = (c->insertion.low >= suspicious_insertion && c->removal.low >= suspicious_removal) ||
+                    (c->insertion.low >= suspicious_alone && untried);
   return suspicious ? BKI_VERDICT_SUSPICIOUS : BKI_VERDICT_NONE;
 }
