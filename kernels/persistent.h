@@ -89,8 +89,8 @@ typedef struct bki_k_work {
                            there, so zeroed beforehand; a NaN is larger than all numbers */
   float *readouts;      /* [variants, n_directions, H] h of every variant, where its score goes; or NULL. FP32 only */
   uint32_t *queue;      /* [2] scratch of a call; calls that run at the same time have their own */
-  uint32_t *violations; /* [1] counts up, for a row without a variant, in each warp that sees it differ from the text:
-                           whatever is not 0 after a scan makes its scores worthless */
+  uint32_t *violations; /* [1] counts up the rows without a variant that do not end as the text does, bit for bit; when
+                           it is not what it was before a scan, the scores are worthless */
   int32_t n_directions;
   int32_t hidden; /* H */
 } bki_k_work;

@@ -19,7 +19,20 @@ BKI_HD float bki_k_gate_scale(int32_t gate) {
   return gate == 2 ? 1.0f : 0.5f;
 }
 
-// ---- texts and items of one direction ----
+// The tensor cores' kernels put the gates side by side every 8 columns: block b of 32 columns is i, f, g, o of the
+// units 8b .. 8b + 7. Lane l of a warp then has, of 16 rows, the rows l / 4 + 8 half, half = 0, 1, and of a block the
+// units 8b + 2 (l % 4) + e, e = 0, 1: number 4 gate + 2 half + e of the 16 sums that a block gives it. These are the
+// places where the next product wants h: half, e of block b are register 2 (b % 2) + half, half-word e of slice b / 2
+// of k.
+BKI_HD int32_t bki_k_lane_row(int32_t lane, int32_t half) {
+  return lane / 4 + 8 * half;
+}
+BKI_HD int32_t bki_k_lane_unit(int32_t lane, int32_t block, int32_t e) {
+  return 8 * block + 2 * (lane % 4) + e;
+}
+BKI_HD int32_t bki_k_lane_sum(int32_t gate, int32_t half, int32_t e) {
+  return 4 * gate + 2 * half + e;
+}
 
 // States that the base kernel stores of a text: those that items begin with, after 8, 16, .. words.
 BKI_HD int32_t bki_k_text_states(int32_t length) {

@@ -19,11 +19,16 @@
 
 #include <cuda_fp16.h>
 #include <cuda_runtime_api.h>
+#include <vector_functions.h>
 
 #undef __shared__
 #define __shared__ static __attribute__((section("bki_simt_shared")))
 #undef __forceinline__
 #define __forceinline__ inline
+#undef __grid_constant__
+#define __grid_constant__
+#undef __launch_bounds__
+#define __launch_bounds__(...)
 
 // All __shared__ arrays of the program or library that this is compiled into.
 extern "C" __attribute__((weak, visibility("hidden"))) char __start_bki_simt_shared[], __stop_bki_simt_shared[];
@@ -151,6 +156,9 @@ inline float __expf(float x) {
 }
 inline float rsqrtf(float x) {
   return 1.0f / std::sqrt(x);
+}
+inline float __fmul_rn(float x, float y) {
+  return x * y;
 }
 inline float __fdividef(float x, float y) {
   return x / y;
