@@ -4,6 +4,8 @@
 int bki_k_kind_runs(bki_k_kind kind, int32_t hidden, const bki_k_gpu *gpu) {
   switch (kind) {
     case BKI_K_FP32: return bki_fp32_runs(hidden, gpu);
+    case BKI_K_HALF: return bki_mma_runs(false, hidden, gpu);
+    case BKI_K_SPLIT: return bki_mma_runs(true, hidden, gpu);
     default: return 0;
   }
 }
@@ -15,6 +17,8 @@ static cudaError_t start(bki_k_kind kind, bool base, const bki_k_work *work, con
   }
   switch (kind) {
     case BKI_K_FP32: return bki_fp32_start(base, work, gpu, stream);
+    case BKI_K_HALF: return bki_mma_start(false, base, work, gpu, stream);
+    case BKI_K_SPLIT: return bki_mma_start(true, base, work, gpu, stream);
     default: return cudaErrorInvalidValue;
   }
 }

@@ -1,7 +1,7 @@
 // Kind FP32: the state of 8 SLOTS rows in shared memory (h) and registers (c), W_hh streamed through shared memory.
 //
-// A thread computes 8 rows (a slot) x 2 units x 4 gates: an 8 x 8 outer product for every k. A chunk of columns is what
-// the threads of a slot do at once; c of all chunks, 8 rows x 2 units each, stays in registers:
+// A thread computes 8 rows (a slot) x 2 units x 4 gates: an 8 x 8 outer product for every k (where H is no multiple of
+// 32: x 1 unit). A chunk of columns is what the 16 threads of a slot do at once; c of all chunks stays in registers:
 //
 //              columns of a chunk (units x gates)          a warp: 4 slots x 8 threads, so that for a k it reads
 //   slot 0   [ thread 0 | thread 1 | .. | 15 ]             128 bytes of h and 256 of W_hh in 4 wavefronts for
@@ -20,9 +20,10 @@ struct shape {
   static constexpr int H = H_;
   static constexpr int SLOTS = SLOTS_;
   static constexpr int ROWS = 8 * SLOTS;
-  static constexpr int WIDE = H % 32 == 0 ? 16 : 8;  // threads of a slot
+  static constexpr int WIDE = 16;                    // threads of a slot
+  static constexpr int UNITS = H % 32 == 0 ? 2 : 1;  // of a thread in a chunk
   static constexpr int THREADS = WIDE * SLOTS;
-  static constexpr int COLUMNS = 8 * WIDE;  // of a chunk
+  static constexpr int COLUMNS = 4 * UNITS * WIDE;  // of a chunk
   static constexpr int CHUNKS = 4 * H / COLUMNS;
   static constexpr int STAGE = STAGE_K * COLUMNS;  // floats
   static constexpr int STAGES = CHUNKS * H / STAGE_K;
@@ -47,36 +48,45 @@ BKI_DEVICE void fetch_stage(float *buffer, const float *weights, int stage) {
   }
 }
 
+// Four numbers that lie together.
+BKI_DEVICE void load4(float *to, const float *from) {
+  const float4 all = *(const float4 *)from;
+  to[0] = all.x, to[1] = all.y, to[2] = all.z, to[3] = all.w;
+}
+
 // sums[row][column] += sum_k h[k][row] w[k][column]; h and w are at this thread's rows and columns.
 template <typename S>
-BKI_DEVICE void multiply(float (&sums)[8][8], const float *h, const float *w) {
-#pragma unroll(S::CHUNKS > 5 ? 1 : 4)
+BKI_DEVICE void multiply(float (&sums)[8][4 * S::UNITS], const float *h, const float *w) {
+#pragma unroll 4
   for (int k = 0; k < STAGE_K; k++) {
-    float4 rows[2];
-    float4 columns[2];
-    for (int part = 0; part < 2; part++) {
-      rows[part] = *(const float4 *)(h + k * S::LINE + 4 * part);
-      columns[part] = *(const float4 *)(w + k * S::COLUMNS + 4 * part);
+    float rows[8];
+    float columns[4 * S::UNITS];
+    load4(rows, h + k * S::LINE);
+    load4(rows + 4, h + k * S::LINE + 4);
+#pragma unroll
+    for (int e = 0; e < S::UNITS; e++) {
+      load4(columns + 4 * e, w + k * S::COLUMNS + 4 * e);
     }
-    const float a[8] = {rows[0].x, rows[0].y, rows[0].z, rows[0].w, rows[1].x, rows[1].y, rows[1].z, rows[1].w};
-    const float b[8] = {columns[0].x, columns[0].y, columns[0].z, columns[0].w,
-                        columns[1].x, columns[1].y, columns[1].z, columns[1].w};
 #pragma unroll
     for (int r = 0; r < 8; r++) {
 #pragma unroll
-      for (int j = 0; j < 8; j++) {
-        sums[r][j] = fmaf(a[r], b[j], sums[r][j]);
+      for (int j = 0; j < 4 * S::UNITS; j++) {
+        sums[r][j] = fmaf(rows[r], columns[j], sums[r][j]);
       }
     }
   }
 }
 
-// Inputs of the two units from the table.
-BKI_DEVICE void load_inputs(float (&x)[8], const float *from) {
-  const float4 low = __ldg((const float4 *)from);
-  const float4 high = __ldg((const float4 *)from + 1);
-  x[0] = low.x, x[1] = low.y, x[2] = low.z, x[3] = low.w;
-  x[4] = high.x, x[5] = high.y, x[6] = high.z, x[7] = high.w;
+// Inputs of a thread's units from the row of a word: two units lie together, one shares its place with a neighbour.
+template <typename S>
+BKI_DEVICE void load_inputs(float (&x)[4 * S::UNITS], const float *row, int u) {
+#pragma unroll
+  for (int gate = 0; gate < 4; gate++) {
+#pragma unroll
+    for (int e = 0; e < S::UNITS; e++) {
+      x[gate * S::UNITS + e] = __ldg(row + bki_k_gate_column(u + e, gate));
+    }
+  }
 }
 
 // Where a thread is.
@@ -85,35 +95,35 @@ struct place {
   int wide;  // of the slot's threads
 };
 
-template <typename S>
 BKI_DEVICE place find_place() {
   const int warp = (int)threadIdx.x / 32;
   const int lane = (int)threadIdx.x % 32;
-  constexpr int WARPS_WIDE = S::WIDE / 8;
-  return {warp / WARPS_WIDE * 4 + lane / 8, warp % WARPS_WIDE * 8 + lane % 8};
+  return {warp / 2 * 4 + lane / 8, warp % 2 * 8 + lane % 8};
 }
 
 // The cells of a chunk: h of the step's end into the other buffer, c, and what the step leaves.
 template <typename S, bool BASE>
 BKI_DEVICE void end_chunk(shared<S> *m, const bki_k_work &w, int dir, place at, int chunk, int now,
-                          const float (&sums)[8][8], float (&c)[8][2]) {
+                          const float (&sums)[8][4 * S::UNITS], float (&c)[8][S::UNITS]) {
   const bki_slot &slot = m->slots[at.slot];
-  const int u = chunk * 2 * S::WIDE + 2 * at.wide;
-  const float *table = w.direction[dir].table + 4 * u;
+  const int u = (chunk * S::WIDE + at.wide) * S::UNITS;
   const bool last = !BASE && slot.step + 1 == slot.steps;
-  float x[8];
+  float x[4 * S::UNITS];
 #pragma unroll
   for (int r = 0; r < 8; r++) {
     if (BASE || r == 0) {
-      load_inputs(x, table + (int64_t)m->words[8 * at.slot + r] * 4 * S::H);
+      load_inputs<S>(x, w.direction[dir].table + (int64_t)m->words[8 * at.slot + r] * 4 * S::H, u);
     }
     const bool hold = bki_holds<BASE>(slot, r);
 #pragma unroll
-    for (int e = 0; e < 2; e++) {
+    for (int e = 0; e < S::UNITS; e++) {
       const int cell = (u + e) * S::LINE + 8 * at.slot + r;
+      float z[4];
+      for (int gate = 0; gate < 4; gate++) {
+        z[gate] = sums[r][gate * S::UNITS + e] + x[gate * S::UNITS + e];
+      }
       float next = c[r][e];
-      float h = bki_cell_accurate(sums[r][e] + x[e], sums[r][2 + e] + x[2 + e], sums[r][4 + e] + x[4 + e],
-                                  sums[r][6 + e] + x[6 + e], &next);
+      float h = bki_cell_accurate(z[0], z[1], z[2], z[3], &next);
       if (hold) {
         h = m->h[now][cell];
       } else {
@@ -133,12 +143,13 @@ BKI_DEVICE void end_chunk(shared<S> *m, const bki_k_work &w, int dir, place at, 
 
 // h and c that a slot's new work begins with.
 template <typename S, bool BASE>
-BKI_DEVICE void begin_work(shared<S> *m, const bki_k_direction &d, place at, int now, float (&c)[S::CHUNKS][8][2]) {
+BKI_DEVICE void begin_work(shared<S> *m, const bki_k_direction &d, place at, int now,
+                           float (&c)[S::CHUNKS][8][S::UNITS]) {
 #pragma unroll
   for (int chunk = 0; chunk < S::CHUNKS; chunk++) {
 #pragma unroll
-    for (int e = 0; e < 2; e++) {
-      const int u = chunk * 2 * S::WIDE + 2 * at.wide + e;
+    for (int e = 0; e < S::UNITS; e++) {
+      const int u = (chunk * S::WIDE + at.wide) * S::UNITS + e;
       const float h = bki_slot_state<BASE>(m->slots[at.slot], d, S::H, 0, u);
       const float state = bki_slot_state<BASE>(m->slots[at.slot], d, S::H, 1, u);
 #pragma unroll
@@ -175,8 +186,8 @@ __global__ static void __launch_bounds__(S::THREADS, 1) persistent_fp32(const __
   BKI_DYNAMIC_SHARED(shared<S>, m);
   const int dir = (int)blockIdx.x % w.n_directions;
   const bki_k_direction &d = w.direction[dir];
-  const place at = find_place<S>();
-  float c[S::CHUNKS][8][2] = {};
+  const place at = find_place();
+  float c[S::CHUNKS][8][S::UNITS] = {};
   begin<S, BASE>(m, w, dir);
   int buffer = 0;
   for (int now = 0; m->idle < S::SLOTS; now ^= 1) {
@@ -189,13 +200,13 @@ __global__ static void __launch_bounds__(S::THREADS, 1) persistent_fp32(const __
     }
 #pragma unroll
     for (int chunk = 0; chunk < S::CHUNKS; chunk++) {
-      float sums[8][8] = {};
+      float sums[8][4 * S::UNITS] = {};
       for (int k = 0; k < S::H; k += STAGE_K) {
         bki_ptx_copies_wait();
         __syncthreads();  // the stage is there for all, and its other buffer is no longer read
         const int next = (chunk * (S::H / STAGE_K) + k / STAGE_K + 1) % S::STAGES;
         fetch_stage<S>(m->weights[buffer ^ 1], (const float *)d.weights, next);
-        multiply<S>(sums, m->h[now] + k * S::LINE + 8 * at.slot, m->weights[buffer] + 8 * at.wide);
+        multiply<S>(sums, m->h[now] + k * S::LINE + 8 * at.slot, m->weights[buffer] + 4 * S::UNITS * at.wide);
         buffer ^= 1;
       }
       end_chunk<S, BASE>(m, w, dir, at, chunk, now, sums, c[chunk]);

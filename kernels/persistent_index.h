@@ -34,6 +34,16 @@ BKI_HD int32_t bki_k_lane_sum(int32_t gate, int32_t half, int32_t e) {
   return 4 * gate + 2 * half + e;
 }
 
+// h of the mma kernels in shared memory: halves [rows, line], so that 8 rows at 16 bytes of k do not meet in a bank. A
+// line of 128 has no room to spare: there the 16-byte parts of a row change places by the row.
+BKI_HD int32_t bki_k_half_line(int32_t H) {
+  return H == 128 ? 128 : H + 8;
+}
+BKI_HD int32_t bki_k_half_h_place(int32_t H, int32_t row, int32_t k) {
+  const int32_t part = H == 128 ? (k / 8) ^ (row % 8) : k / 8;
+  return row * bki_k_half_line(H) + part * 8 + k % 8;
+}
+
 // States that the base kernel stores of a text: those that items begin with, after 8, 16, .. words.
 BKI_HD int32_t bki_k_text_states(int32_t length) {
   return length < 2 ? 0 : (length - 2) / BKI_K_ITEM_ROWS;

@@ -44,16 +44,16 @@ static inline float bki_k_half_value(uint16_t bits) {
 
 // Places in the images.
 
-// Threads of a slot (8 rows) of the fp32 kernel; each has 2 units of a chunk.
-BKI_HD int32_t bki_k_fp32_slot_threads(int32_t H) {
-  return H % 32 == 0 ? 16 : 8;
+// Units that a thread of the fp32 kernel has of a chunk; 16 threads have the chunk.
+BKI_HD int32_t bki_k_fp32_units(int32_t H) {
+  return H % 32 == 0 ? 2 : 1;
 }
 
-// FP32: float [chunks, H (k), columns of a chunk], columns in the order of bki_k_gate_column.
+// FP32: float [chunks, H (k), 16 threads, 4 gates, units of a thread].
 BKI_HD int32_t bki_k_fp32_place(int32_t H, int32_t u, int32_t gate, int32_t k) {
-  const int32_t width = 8 * bki_k_fp32_slot_threads(H);
-  const int32_t column = bki_k_gate_column(u, gate);
-  return (column / width * H + k) * width + column % width;
+  const int32_t units = bki_k_fp32_units(H);
+  const int32_t thread = u % (16 * units) / units;
+  return ((u / (16 * units) * H + k) * 16 + thread) * 4 * units + gate * units + u % units;
 }
 
 // HALF: the B fragments of mma.sync.m16n8k16, [H / 8 blocks of units, 4 gates, H / 16 slices of k, 32 lanes, 2

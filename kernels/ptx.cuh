@@ -42,10 +42,51 @@ BKI_PTX void bki_ptx_copy16(void *shared, const void *global) {
   *(uint4 *)shared = *(const uint4 *)global;
 #endif
 }
-// Waits for this thread's copies.
+// Ends a group of this thread's copies, and waits for all groups but the last one.
+BKI_PTX void bki_ptx_copies_end_group() {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
+}
+BKI_PTX void bki_ptx_copies_wait_but_last() {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.wait_group 1;" ::: "memory");
+#endif
+}
+// Waits for all copies of this thread.
 BKI_PTX void bki_ptx_copies_wait() {
 #if __CUDA_ARCH__ >= 800
   asm volatile("cp.async.wait_all;" ::: "memory");
+#endif
+}
+
+// Two halves in a register, the first in the low one; rounded to nearest even.
+BKI_PTX uint32_t bki_ptx_pack_halves(float low, float high) {
+  const __half2 both = __floats2half2_rn(low, high);
+  return *(const uint32_t *)&both;
+}
+BKI_PTX float2 bki_ptx_unpack_halves(uint32_t both) {
+  return __half22float2(*(const __half2 *)&both);
+}
+
+// Four 8 x 8 matrices of halves: lane l gives the address of 16 bytes, row l % 8 of matrix l / 8.
+BKI_PTX void bki_ptx_load_matrices(uint32_t (&a)[4], const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(a[0]), "=r"(a[1]), "=r"(a[2]), "=r"(a[3])
+               : "r"(bki_ptx_shared_address(row))
+               : "memory");
+}
+
+// d [16, 8] += a [16, 16] b [16, 8], halves with sums in fp32. From sm_80.
+BKI_PTX void bki_ptx_mma(float *d, const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, "
+      "%3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#else
+  __trap();
 #endif
 }
 

@@ -65,6 +65,79 @@ struct fp32 {
   }
 };
 
+// 16 products of numbers in half precision, exact, and one rounding: what the host's mma does with a slice of k.
+inline float add_slice(float sum, const std::vector<float> &h, const std::vector<float> &w, int first) {
+  double all = static_cast<double>(sum);
+  for (int k = first; k < first + 16; k++) {
+    all += static_cast<double>(h[static_cast<size_t>(k)]) * static_cast<double>(w[static_cast<size_t>(k)]);
+  }
+  return static_cast<float>(all);
+}
+
+// The high halves of numbers, and what these leave, in half precision too.
+inline std::vector<float> high(const std::vector<float> &x) {
+  std::vector<float> parts;
+  for (float v : x) {
+    parts.push_back(half(v));
+  }
+  return parts;
+}
+inline std::vector<float> low(const std::vector<float> &x) {
+  std::vector<float> parts;
+  for (float v : x) {
+    parts.push_back(half(v - half(v)));
+  }
+  return parts;
+}
+
+// Row of W_hh with a factor.
+inline std::vector<float> weights(const lstm &m, int gate, int u, float factor) {
+  std::vector<float> w(static_cast<size_t>(m.H));
+  for (int k = 0; k < m.H; k++) {
+    w[static_cast<size_t>(k)] = m.w_hh[static_cast<size_t>((gate * m.H + u) * m.H + k)] * factor;
+  }
+  return w;
+}
+
+struct fp16 {
+  using number = float;
+  static void sum(float *z, const lstm &m, const float *x, const std::vector<float> &h, int u) {
+    const std::vector<float> rounded = high(h);
+    for (int gate = 0; gate < 4; gate++) {
+      const std::vector<float> w = high(weights(m, gate, u, bki_k_gate_scale(gate)));
+      float sum = 0;
+      for (int k = 0; k < m.H; k += 16) {
+        sum = add_slice(sum, rounded, w, k);
+      }
+      z[gate] = sum + x[gate * m.H + u] * bki_k_gate_scale(gate);
+    }
+  }
+  static float sigma(float half_z) { return std::fma(0.5f, std::tanh(half_z), 0.5f); }
+  static float cell(const float *z, float *c) {
+    *c = std::fma(sigma(z[1]), *c, sigma(z[0]) * std::tanh(z[2]));
+    return sigma(z[3]) * std::tanh(*c);
+  }
+};
+
+struct split {
+  using number = float;
+  static void sum(float *z, const lstm &m, const float *x, const std::vector<float> &h, int u) {
+    const std::vector<float> hi = high(h), lo = low(h);
+    const float scale = bki_k_split_scale(m.w_hh.data(), static_cast<int64_t>(m.w_hh.size()));
+    for (int gate = 0; gate < 4; gate++) {
+      const std::vector<float> w = weights(m, gate, u, bki_k_gate_scale(gate) * scale);
+      const std::vector<float> w_hi = high(w), w_lo = low(w);
+      float sum = 0, rest = 0;
+      for (int k = 0; k < m.H; k += 16) {
+        sum = add_slice(sum, hi, w_hi, k);
+        rest = add_slice(add_slice(rest, lo, w_hi, k), hi, w_lo, k);
+      }
+      z[gate] = std::fma(sum + rest, 1.0f / scale, x[gate * m.H + u] * bki_k_gate_scale(gate));
+    }
+  }
+  static float cell(const float *z, float *c) { return fp32::cell(z, c); }
+};
+
 // The reference.
 struct exact {
   using number = double;

@@ -138,4 +138,65 @@ Test(persistent_fp32, a_nan_is_the_largest_score) {
   cr_assert(std::isnan(r.scores[0]));
 }
 
+Test(persistent_mma, every_hidden_size_gives_the_bits_of_the_plain_model) {
+  for (int H = BKI_K_HIDDEN_STEP; H <= BKI_K_MAX_HIDDEN; H += BKI_K_HIDDEN_STEP) {
+    const auto lstms = two_lstms(H);
+    const texts corpus = make_texts({1, 2, 11}, 30, 3);
+    expect_bits<model::fp16>(run(BKI_K_HALF, lstms, corpus), lstms, corpus);
+    expect_bits<model::split>(run(BKI_K_SPLIT, lstms, corpus), lstms, corpus);
+  }
+}
+
+// More items than a block has slots, of all lengths: short ones follow each other as fast as words are fetched.
+Test(persistent_mma, ragged_texts_give_the_bits_of_the_plain_model) {
+  const auto lstms = two_lstms(16);
+  texts corpus = make_texts(RAGGED, 30, 4);
+  for (const auto &more : {make_texts(std::vector<int>(20, 2), 30, 5), make_texts(RAGGED, 30, 6),
+                           make_texts(std::vector<int>(9, 3), 30, 7)}) {
+    corpus.insert(corpus.end(), more.begin(), more.end());
+  }
+  expect_bits<model::fp16>(run(BKI_K_HALF, lstms, corpus), lstms, corpus);
+  expect_bits<model::split>(run(BKI_K_SPLIT, lstms, corpus), lstms, corpus);
+}
+
+Test(persistent_mma, half_is_near_the_reference_and_split_within_rounding_of_it) {
+  for (int H : {16, 128}) {
+    const auto lstms = two_lstms(H);
+    const texts corpus = make_texts(H == 16 ? RAGGED : FEW, 30, 5);
+    expect_close(run(BKI_K_HALF, lstms, corpus), lstms, corpus, 1e-3);
+    expect_close(run(BKI_K_SPLIT, lstms, corpus), lstms, corpus, 1e-6);
+  }
+}
+
+Test(persistent_mma, one_direction_is_scored_alone) {
+  const std::vector<model::lstm> one = {model::make_lstm(32, 30, 2, 6)};
+  const texts corpus = make_texts({12, 5, 1}, 30, 7);
+  expect_bits<model::fp16>(run(BKI_K_HALF, one, corpus), one, corpus);
+}
+
+Test(persistent_mma, rows_without_a_variant_report_a_text_that_they_do_not_end_as) {
+  const auto lstms = two_lstms(16);
+  const texts corpus = make_texts({12}, 30, 10);
+  options o;
+  o.between = [](bki_k_work *work) { work->direction[1].finals[5] += 0x1p-20f; };
+  cr_assert_eq(run(BKI_K_HALF, lstms, corpus, o).violations, 5);
+}
+
+Test(persistent_kinds, a_gpu_that_lacks_what_a_kind_takes_does_not_run_it) {
+  const bki_k_gpu turing = {7, 5, 40, 64 << 10};
+  const bki_k_gpu ada = {8, 9, 128, 99 << 10};
+  const bki_k_gpu hopper = {9, 0, 132, 227 << 10};
+  cr_assert(bki_k_kind_runs(BKI_K_FP32, 128, &turing));
+  cr_assert_not(bki_k_kind_runs(BKI_K_HALF, 16, &turing));
+  cr_assert(bki_k_kind_runs(BKI_K_HALF, 128, &ada));
+  cr_assert_not(bki_k_kind_runs(BKI_K_SPLIT, 128, &ada));
+  cr_assert(bki_k_kind_runs(BKI_K_SPLIT, 80, &ada));
+  cr_assert(bki_k_kind_runs(BKI_K_SPLIT, 128, &hopper));
+  for (int kind = 0; kind < BKI_K_N_KINDS; kind++) {
+    for (int32_t hidden : {-16, 0, 8, 17, 144, 256}) {
+      cr_assert_not(bki_k_kind_runs(static_cast<bki_k_kind>(kind), hidden, &hopper));
+    }
+  }
+}
+
 }  // namespace

@@ -59,14 +59,16 @@ Test(persistent_layout, every_weight_has_a_place_of_its_own) {
   }
 }
 
-// Thread (slot, wide) of the fp32 kernel reads 8 columns of a chunk: they are the gates of two units.
-Test(persistent_layout, a_thread_of_fp32_finds_its_two_units_in_a_line_of_weights) {
+// With two units a thread, the weights of a line are in the order of the table.
+Test(persistent_layout, a_thread_of_fp32_finds_the_gates_of_its_units_in_a_line_of_weights) {
   for (int H : hidden_sizes()) {
-    const int wide = bki_k_fp32_slot_threads(H);
+    const int units = bki_k_fp32_units(H);
     for_weights(H, [&](int u, int gate, int k) {
-      const int chunk = u / (2 * wide);
-      const int thread = u % (2 * wide) / 2;
-      cr_assert_eq(bki_k_fp32_place(H, u, gate, k), (chunk * H + k) * 8 * wide + 8 * thread + 2 * gate + u % 2);
+      const int chunk = u / (16 * units);
+      const int first = u % (16 * units) / units * 4 * units;  // column of its thread
+      const int line = bki_k_fp32_place(H, u, gate, k) - (chunk * H + k) * 64 * units;
+      cr_assert(line >= first && line < first + 4 * units);
+      cr_assert(units == 1 || line == bki_k_gate_column(u, gate) % 128);
     });
   }
 }
@@ -104,6 +106,24 @@ Test(persistent_layout, what_a_thread_computes_is_what_it_feeds_into_the_next_pr
           cr_assert_eq(a.row, bki_k_lane_row(lane, half));
           cr_assert_eq(block / 2 * 16 + a.column, bki_k_lane_unit(lane, block, e));
         }
+      }
+    }
+  }
+}
+
+Test(persistent_layout, h_of_half_has_a_place_each_and_no_two_of_eight_rows_in_one_bank) {
+  for (int H : hidden_sizes()) {
+    std::set<int> places;
+    for (int k = 0; k < H; k++) {
+      for (int first = 0; first < 64; first += 8) {
+        std::set<int> banks;  // of 16 bytes
+        for (int row = first; row < first + 8; row++) {
+          const int place = bki_k_half_h_place(H, row, k);
+          cr_assert(place >= 0 && place < 64 * bki_k_half_line(H) && places.insert(place).second);
+          cr_assert_eq(place % 8, k % 8);
+          banks.insert(place / 8 % 8);
+        }
+        cr_assert_eq(banks.size(), 8u);
       }
     }
   }

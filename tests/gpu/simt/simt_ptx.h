@@ -2,7 +2,94 @@
 #ifndef BKI_TESTS_SIMT_PTX_H
 #define BKI_TESTS_SIMT_PTX_H
 
+#include <array>
+#include <vector>
+
+#include "fragments.h"
 #include "simt.h"
+
+namespace simt {
+
+// What the lanes of a warp bring to an instruction of all of them: each sees that of the others until it returns.
+template <typename T, typename F>
+void together(const T &mine, F f, int line) {
+  thread_local std::array<const void *, 1024> brought;
+  const unsigned first = threadIdx.x / warpSize * warpSize;
+  brought[threadIdx.x] = &mine;
+  __syncwarp(0xffffffffu, line);
+  f([first](int lane) -> const T & { return *static_cast<const T *>(brought[first + static_cast<unsigned>(lane)]); });
+  __syncwarp(0xffffffffu, line);
+}
+
+// Half-word `half` of a register as a number.
+inline float half_of(uint32_t reg, int half) {
+  static const std::vector<float> values = [] {
+    std::vector<float> all(65536);
+    for (unsigned bits = 0; bits < 65536; bits++) {
+      __half_raw raw;
+      raw.x = static_cast<unsigned short>(bits);
+      all[bits] = __half2float(__half(raw));
+    }
+    return all;
+  }();
+  return values[reg >> (16 * half) & 0xffff];
+}
+
+// The lane and register that hold an element of A or B, by looking at all of them once.
+struct holder {
+  int lane, reg, half;
+};
+template <int ROWS, int COLUMNS, int REGISTERS>
+std::array<std::array<holder, COLUMNS>, ROWS> find_holders(element (*of)(int, int, int)) {
+  std::array<std::array<holder, COLUMNS>, ROWS> found;
+  for (int lane = 0; lane < warpSize; lane++) {
+    for (int reg = 0; reg < REGISTERS; reg++) {
+      for (int half = 0; half < 2; half++) {
+        const element e = of(lane, reg, half);
+        found[static_cast<size_t>(e.row)][static_cast<size_t>(e.column)] = {lane, reg, half};
+      }
+    }
+  }
+  return found;
+}
+
+struct fragments {
+  uint32_t a[4];
+  uint32_t b[2];
+};
+
+// Element k of a row of A, or of a column of B, for k = 0 .. 15.
+template <typename W>
+std::array<float, 16> row_of_a(W warp, int row) {
+  static const auto holders = find_holders<16, 16, 4>(fragment_a);
+  std::array<float, 16> values;
+  for (size_t k = 0; k < 16; k++) {
+    const holder &h = holders[static_cast<size_t>(row)][k];
+    values[k] = half_of(warp(h.lane).a[h.reg], h.half);
+  }
+  return values;
+}
+template <typename W>
+std::array<float, 16> column_of_b(W warp, int column) {
+  static const auto holders = find_holders<16, 8, 2>(fragment_b);
+  std::array<float, 16> values;
+  for (size_t k = 0; k < 16; k++) {
+    const holder &h = holders[k][static_cast<size_t>(column)];
+    values[k] = half_of(warp(h.lane).b[h.reg], h.half);
+  }
+  return values;
+}
+
+// d + sum_k a_k b_k: products are exact, and one rounding ends it. What a tensor core rounds is not documented.
+inline float dot(float d, const std::array<float, 16> &a, const std::array<float, 16> &b) {
+  double sum = static_cast<double>(d);
+  for (size_t k = 0; k < 16; k++) {
+    sum += static_cast<double>(a[k]) * static_cast<double>(b[k]);
+  }
+  return static_cast<float>(sum);
+}
+
+}  // namespace simt
 
 inline float bki_ptx_ex2(float x) {
   return std::exp2(x);
@@ -17,6 +104,41 @@ inline float bki_ptx_tanh(float x) {
 inline void bki_ptx_copy16(void *shared, const void *global) {
   std::memcpy(shared, global, 16);
 }
+inline void bki_ptx_copies_end_group() {}
+inline void bki_ptx_copies_wait_but_last() {}
 inline void bki_ptx_copies_wait() {}
+
+inline uint32_t bki_ptx_pack_halves(float low, float high) {
+  const __half_raw bits[2] = {__float2half_rn(low), __float2half_rn(high)};
+  return bits[0].x | static_cast<uint32_t>(bits[1].x) << 16;
+}
+inline float2 bki_ptx_unpack_halves(uint32_t both) {
+  return make_float2(simt::half_of(both, 0), simt::half_of(both, 1));
+}
+
+inline void bki_ptx_load_matrices(uint32_t (&a)[4], const void *row, int line = __builtin_LINE()) {
+  simt::together(
+      row,
+      [&a](auto warp) {
+        for (int matrix = 0; matrix < 4; matrix++) {
+          const char *from = static_cast<const char *>(warp(8 * matrix + simt::lane() / 4));
+          std::memcpy(&a[matrix], from + simt::lane() % 4 * 4, 4);
+        }
+      },
+      line);
+}
+
+inline void bki_ptx_mma(float *d, const uint32_t (&a)[4], uint32_t b0, uint32_t b1, int line = __builtin_LINE()) {
+  const simt::fragments mine = {{a[0], a[1], a[2], a[3]}, {b0, b1}};
+  simt::together(
+      mine,
+      [d](auto warp) {
+        for (int i = 0; i < 4; i++) {
+          const simt::element at = simt::fragment_d(simt::lane(), i);
+          d[i] = simt::dot(d[i], simt::row_of_a(warp, at.row), simt::column_of_b(warp, at.column));
+        }
+      },
+      line);
+}
 
 #endif
