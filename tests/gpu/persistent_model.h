@@ -40,17 +40,25 @@ inline float half(float x) {
   return bki_k_half_value(bki_k_half_bits(x));
 }
 
-// z [gate], with bki_k_gate_scale, of unit u: the sum over k of h and W_hh, and the input.
-struct fp32 {
+// A kind's arithmetic. begin_step takes h; sum gives z [gate] of unit u, with bki_k_gate_scale: the sum over k of h and
+// W_hh, and the input x; cell takes z to c and h.
+class fp32 {
+ public:
   using number = float;
-  static void sum(float *z, const lstm &m, const float *x, const std::vector<float> &h, int u) {
+  explicit fp32(const lstm &m) : H(m.H), w(m.w_hh) {
+    for (size_t i = 0; i < w.size(); i++) {
+      w[i] *= bki_k_gate_scale(static_cast<int>(i) / (H * H));
+    }
+  }
+  void begin_step(const std::vector<float> &state) { h = state; }
+  void sum(float *z, const float *x, int u) const {
     for (int gate = 0; gate < 4; gate++) {
-      const float *w = &m.w_hh[static_cast<size_t>((gate * m.H + u) * m.H)];
+      const float *row = &w[static_cast<size_t>((gate * H + u) * H)];
       float sum = 0;
-      for (int k = 0; k < m.H; k++) {
-        sum = std::fma(h[static_cast<size_t>(k)], w[k] * bki_k_gate_scale(gate), sum);
+      for (int k = 0; k < H; k++) {
+        sum = std::fma(h[static_cast<size_t>(k)], row[k], sum);
       }
-      z[gate] = sum + x[gate * m.H + u] * bki_k_gate_scale(gate);
+      z[gate] = sum + x[gate * H + u] * bki_k_gate_scale(gate);
     }
   }
   static float exponential(float z) { return std::exp2(std::min(z * -2.885390082f, 40.0f)); }
@@ -63,53 +71,53 @@ struct fp32 {
     const float D = exponential(*c);
     return (1.0f - D) * (1.0f / ((1.0f + exponential(z[3])) * (1.0f + D)));
   }
+
+ private:
+  int H;
+  std::vector<float> w, h;
+};
+
+// Numbers as sums of two in half precision.
+struct halves {
+  std::vector<float> high, low;
+  void take(const std::vector<float> &x, float factor = 1) {
+    high.resize(x.size());
+    low.resize(x.size());
+    for (size_t i = 0; i < x.size(); i++) {
+      high[i] = half(x[i] * factor);
+      low[i] = half(x[i] * factor - high[i]);
+    }
+  }
 };
 
 // 16 products of numbers in half precision, exact, and one rounding: what the host's mma does with a slice of k.
-inline float add_slice(float sum, const std::vector<float> &h, const std::vector<float> &w, int first) {
+inline float add_slice(float sum, const float *h, const float *w) {
   double all = static_cast<double>(sum);
-  for (int k = first; k < first + 16; k++) {
-    all += static_cast<double>(h[static_cast<size_t>(k)]) * static_cast<double>(w[static_cast<size_t>(k)]);
+  for (int k = 0; k < 16; k++) {
+    all += static_cast<double>(h[k]) * static_cast<double>(w[k]);
   }
   return static_cast<float>(all);
 }
 
-// The high halves of numbers, and what these leave, in half precision too.
-inline std::vector<float> high(const std::vector<float> &x) {
-  std::vector<float> parts;
-  for (float v : x) {
-    parts.push_back(half(v));
-  }
-  return parts;
-}
-inline std::vector<float> low(const std::vector<float> &x) {
-  std::vector<float> parts;
-  for (float v : x) {
-    parts.push_back(half(v - half(v)));
-  }
-  return parts;
-}
-
-// Row of W_hh with a factor.
-inline std::vector<float> weights(const lstm &m, int gate, int u, float factor) {
-  std::vector<float> w(static_cast<size_t>(m.H));
-  for (int k = 0; k < m.H; k++) {
-    w[static_cast<size_t>(k)] = m.w_hh[static_cast<size_t>((gate * m.H + u) * m.H + k)] * factor;
-  }
-  return w;
-}
-
-struct fp16 {
+class fp16 {
+ public:
   using number = float;
-  static void sum(float *z, const lstm &m, const float *x, const std::vector<float> &h, int u) {
-    const std::vector<float> rounded = high(h);
+  explicit fp16(const lstm &m, float factor = 1) : H(m.H) {
+    std::vector<float> scaled = m.w_hh;
+    for (size_t i = 0; i < scaled.size(); i++) {
+      scaled[i] *= bki_k_gate_scale(static_cast<int>(i) / (H * H));
+    }
+    w.take(scaled, factor);
+  }
+  void begin_step(const std::vector<float> &state) { h.take(state); }
+  void sum(float *z, const float *x, int u) const {
     for (int gate = 0; gate < 4; gate++) {
-      const std::vector<float> w = high(weights(m, gate, u, bki_k_gate_scale(gate)));
+      const float *row = &w.high[static_cast<size_t>((gate * H + u) * H)];
       float sum = 0;
-      for (int k = 0; k < m.H; k += 16) {
-        sum = add_slice(sum, rounded, w, k);
+      for (int k = 0; k < H; k += 16) {
+        sum = add_slice(sum, &h.high[static_cast<size_t>(k)], row + k);
       }
-      z[gate] = sum + x[gate * m.H + u] * bki_k_gate_scale(gate);
+      z[gate] = sum + x[gate * H + u] * bki_k_gate_scale(gate);
     }
   }
   static float sigma(float half_z) { return std::fma(0.5f, std::tanh(half_z), 0.5f); }
@@ -117,31 +125,42 @@ struct fp16 {
     *c = std::fma(sigma(z[1]), *c, sigma(z[0]) * std::tanh(z[2]));
     return sigma(z[3]) * std::tanh(*c);
   }
+
+ protected:
+  int H;
+  halves w, h;
 };
 
-struct split {
-  using number = float;
-  static void sum(float *z, const lstm &m, const float *x, const std::vector<float> &h, int u) {
-    const std::vector<float> hi = high(h), lo = low(h);
-    const float scale = bki_k_split_scale(m.w_hh.data(), static_cast<int64_t>(m.w_hh.size()));
+class split : public fp16 {
+ public:
+  explicit split(const lstm &m)
+      : fp16(m, bki_k_split_scale(m.w_hh.data(), static_cast<int64_t>(m.w_hh.size()))),
+        back(1.0f / bki_k_split_scale(m.w_hh.data(), static_cast<int64_t>(m.w_hh.size()))) {}
+  void sum(float *z, const float *x, int u) const {
     for (int gate = 0; gate < 4; gate++) {
-      const std::vector<float> w = weights(m, gate, u, bki_k_gate_scale(gate) * scale);
-      const std::vector<float> w_hi = high(w), w_lo = low(w);
+      const size_t row = static_cast<size_t>((gate * H + u) * H);
       float sum = 0, rest = 0;
-      for (int k = 0; k < m.H; k += 16) {
-        sum = add_slice(sum, hi, w_hi, k);
-        rest = add_slice(add_slice(rest, lo, w_hi, k), hi, w_lo, k);
+      for (size_t k = 0; k < static_cast<size_t>(H); k += 16) {
+        sum = add_slice(sum, &h.high[k], &w.high[row + k]);
+        rest = add_slice(rest, &h.low[k], &w.high[row + k]);
+        rest = add_slice(rest, &h.high[k], &w.low[row + k]);
       }
-      z[gate] = std::fma(sum + rest, 1.0f / scale, x[gate * m.H + u] * bki_k_gate_scale(gate));
+      z[gate] = std::fma(sum + rest, back, x[gate * H + u] * bki_k_gate_scale(gate));
     }
   }
   static float cell(const float *z, float *c) { return fp32::cell(z, c); }
+
+ private:
+  float back;
 };
 
 // The reference.
-struct exact {
+class exact {
+ public:
   using number = double;
-  static void sum(double *z, const lstm &m, const float *x, const std::vector<double> &h, int u) {
+  explicit exact(const lstm &of) : m(of) {}
+  void begin_step(const std::vector<double> &state) { h = state; }
+  void sum(double *z, const float *x, int u) const {
     for (int gate = 0; gate < 4; gate++) {
       const float *w = &m.w_hh[static_cast<size_t>((gate * m.H + u) * m.H)];
       z[gate] = static_cast<double>(x[gate * m.H + u]);
@@ -155,24 +174,28 @@ struct exact {
     *c = sigma(z[1]) * *c + sigma(z[0]) * std::tanh(z[2]);
     return sigma(z[3]) * std::tanh(*c);
   }
+
+ private:
+  const lstm &m;
+  std::vector<double> h;
 };
 
 // h after the words of a text in the order of reading, but for word `without`.
 template <typename K>
-std::vector<typename K::number> run(const lstm &m, const std::vector<int32_t> &text, int without) {
+std::vector<typename K::number> run(K *kind, const lstm &m, const std::vector<int32_t> &text, int without) {
   using T = typename K::number;
   const size_t H = static_cast<size_t>(m.H);
-  std::vector<T> h(H, 0), c(H, 0), next(H);
+  std::vector<T> h(H, 0), c(H, 0);
   for (int t = 0; t < static_cast<int>(text.size()); t++) {
     if (t == without) {
       continue;
     }
+    kind->begin_step(h);
     for (int u = 0; u < m.H; u++) {
       T z[4];
-      K::sum(z, m, &m.input[static_cast<size_t>(text[static_cast<size_t>(t)]) * 4 * H], h, u);
-      next[static_cast<size_t>(u)] = K::cell(z, &c[static_cast<size_t>(u)]);
+      kind->sum(z, &m.input[static_cast<size_t>(text[static_cast<size_t>(t)]) * 4 * H], u);
+      h[static_cast<size_t>(u)] = K::cell(z, &c[static_cast<size_t>(u)]);
     }
-    h = next;
   }
   return h;
 }

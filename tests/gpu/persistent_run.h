@@ -181,13 +181,14 @@ inline texts make_texts(const std::vector<int> &lengths, int words, unsigned see
 template <typename K>
 std::vector<typename K::number> expect(const std::vector<model::lstm> &lstms, const texts &corpus) {
   std::vector<typename K::number> scores;
+  std::vector<K> kinds(lstms.begin(), lstms.end());
   for (std::vector<int32_t> text : corpus) {
     const size_t first = scores.size();
     scores.resize(first + text.size(), 0);
     for (size_t i = 0; i < lstms.size(); i++) {
-      const auto base = model::run<K>(lstms[i], text, -1);
+      const auto base = model::run(&kinds[i], lstms[i], text, -1);
       for (size_t p = 0; p < text.size(); p++) {
-        const auto without = model::run<K>(lstms[i], text, static_cast<int>(p));
+        const auto without = model::run(&kinds[i], lstms[i], text, static_cast<int>(p));
         auto &score = scores[first + (i == 0 ? p : text.size() - 1 - p)];
         score = std::max(score, model::distance(base, without));
       }

@@ -133,9 +133,11 @@ inline void bki_ptx_mma(float *d, const uint32_t (&a)[4], uint32_t b0, uint32_t 
   simt::together(
       mine,
       [d](auto warp) {
-        for (int i = 0; i < 4; i++) {
-          const simt::element at = simt::fragment_d(simt::lane(), i);
-          d[i] = simt::dot(d[i], simt::row_of_a(warp, at.row), simt::column_of_b(warp, at.column));
+        for (int pair = 0; pair < 2; pair++) {  // of numbers in a row
+          const std::array<float, 16> row = simt::row_of_a(warp, simt::fragment_d(simt::lane(), 2 * pair).row);
+          for (int i = 2 * pair; i < 2 * pair + 2; i++) {
+            d[i] = simt::dot(d[i], row, simt::column_of_b(warp, simt::fragment_d(simt::lane(), i).column));
+          }
         }
       },
       line);
