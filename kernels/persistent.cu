@@ -6,6 +6,7 @@ int bki_k_kind_runs(bki_k_kind kind, int32_t hidden, const bki_k_gpu *gpu) {
     case BKI_K_FP32: return bki_fp32_runs(hidden, gpu);
     case BKI_K_HALF: return bki_mma_runs(false, hidden, gpu);
     case BKI_K_SPLIT: return bki_mma_runs(true, hidden, gpu);
+    case BKI_K_HALF_WG: return bki_wgmma_runs(hidden, gpu);
     default: return 0;
   }
 }
@@ -19,6 +20,7 @@ static cudaError_t start(bki_k_kind kind, bool base, const bki_k_work *work, con
     case BKI_K_FP32: return bki_fp32_start(base, work, gpu, stream);
     case BKI_K_HALF: return bki_mma_start(false, base, work, gpu, stream);
     case BKI_K_SPLIT: return bki_mma_start(true, base, work, gpu, stream);
+    case BKI_K_HALF_WG: return bki_wgmma_start(base, work, gpu, stream);
     default: return cudaErrorInvalidValue;
   }
 }

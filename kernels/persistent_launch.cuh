@@ -11,6 +11,9 @@ cudaError_t bki_fp32_start(bool base, const bki_k_work *work, const bki_k_gpu *g
 int bki_mma_runs(bool split, int32_t hidden, const bki_k_gpu *gpu);
 cudaError_t bki_mma_start(bool split, bool base, const bki_k_work *work, const bki_k_gpu *gpu, cudaStream_t stream);
 
+int bki_wgmma_runs(int32_t hidden, const bki_k_gpu *gpu);
+cudaError_t bki_wgmma_start(bool base, const bki_k_work *work, const bki_k_gpu *gpu, cudaStream_t stream);
+
 // Starts a kernel with as many blocks as the GPU runs at once, fewer where the work is less: `slots` pieces of work
 // (items, or 8 texts) a block at a time. The queue begins at 0.
 static inline cudaError_t bki_persistent_start(void (*kernel)(bki_k_work), bool base, const bki_k_work *work,

@@ -183,6 +183,21 @@ Test(persistent_mma, rows_without_a_variant_report_a_text_that_they_do_not_end_a
   cr_assert_eq(run(BKI_K_HALF, lstms, corpus, o).violations, 5);
 }
 
+Test(persistent_wgmma, ragged_texts_give_the_bits_of_the_plain_model) {
+  const auto lstms = two_lstms(128);
+  const texts corpus = make_texts({1, 2, 9, 10, 18, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 4}, 30, 4);
+  const result r = run(BKI_K_HALF_WG, lstms, corpus);
+  expect_bits<model::fp16>(r, lstms, corpus);
+  cr_assert(r.scores == run(BKI_K_HALF, lstms, corpus).scores);  // here, where both sum in one order
+}
+
+Test(persistent_wgmma, rows_without_a_variant_report_a_text_that_they_do_not_end_as) {
+  const auto lstms = two_lstms(128);
+  options o;
+  o.between = [](bki_k_work *work) { work->direction[1].finals[77] += 0x1p-20f; };
+  cr_assert_eq(run(BKI_K_HALF_WG, lstms, make_texts({4}, 30, 10), o).violations, 5);
+}
+
 Test(persistent_kinds, a_gpu_that_lacks_what_a_kind_takes_does_not_run_it) {
   const bki_k_gpu turing = {7, 5, 40, 64 << 10};
   const bki_k_gpu ada = {8, 9, 128, 99 << 10};
@@ -193,6 +208,11 @@ Test(persistent_kinds, a_gpu_that_lacks_what_a_kind_takes_does_not_run_it) {
   cr_assert_not(bki_k_kind_runs(BKI_K_SPLIT, 128, &ada));
   cr_assert(bki_k_kind_runs(BKI_K_SPLIT, 80, &ada));
   cr_assert(bki_k_kind_runs(BKI_K_SPLIT, 128, &hopper));
+  const bki_k_gpu blackwell = {10, 0, 148, 227 << 10};
+  cr_assert(bki_k_kind_runs(BKI_K_HALF_WG, 128, &hopper));
+  cr_assert_not(bki_k_kind_runs(BKI_K_HALF_WG, 64, &hopper));
+  cr_assert_not(bki_k_kind_runs(BKI_K_HALF_WG, 128, &blackwell));
+  cr_assert_not(bki_k_kind_runs(BKI_K_HALF_WG, 128, &ada));
   for (int kind = 0; kind < BKI_K_N_KINDS; kind++) {
     for (int32_t hidden : {-16, 0, 8, 17, 144, 256}) {
       cr_assert_not(bki_k_kind_runs(static_cast<bki_k_kind>(kind), hidden, &hopper));

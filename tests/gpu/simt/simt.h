@@ -59,6 +59,10 @@ enum class exchange { SHUFFLE, BALLOT, SYNC };
 // not there; BALLOT: a bit for each lane that brought a value other than 0.
 uint64_t meet(exchange kind, unsigned mask, uint64_t value, int source, int line);
 int lane();
+// Waits until what other threads do makes `ready` true.
+void wait_until(const std::function<bool()> &ready, int line);
+// A thread arrives at a named barrier, 1 .. 15, of so many threads, and waits for the others or does not.
+void named_barrier(int id, int threads, bool waits, int line);
 
 template <typename... P, typename... A>
 void submit(const char *name, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,

@@ -143,4 +143,96 @@ inline void bki_ptx_mma(float *d, const uint32_t (&a)[4], uint32_t b0, uint32_t 
       line);
 }
 
+namespace simt {
+
+// A barrier in shared memory: threads that are yet to come, and bytes that were announced and did not arrive.
+struct memory_barrier {
+  uint8_t phase;
+  uint8_t count;
+  uint8_t pending;
+  uint8_t unused;
+  int32_t bytes;
+  void settle() {
+    if (pending == 0 && bytes == 0) {
+      phase ^= 1;
+      pending = count;
+    }
+  }
+};
+
+inline memory_barrier *as_barrier(uint64_t *at) {
+  static_assert(sizeof(memory_barrier) == sizeof *at, "a barrier is 8 bytes");
+  return reinterpret_cast<memory_barrier *>(at);
+}
+
+constexpr uint32_t SHARED_BEGIN = 1024;  // dynamic shared memory's address
+
+}  // namespace simt
+
+inline uint32_t bki_ptx_shared_address(const void *shared) {
+  return simt::SHARED_BEGIN +
+         static_cast<uint32_t>(static_cast<const char *>(shared) - static_cast<const char *>(simt::dynamic_shared()));
+}
+
+inline void bki_ptx_barrier_init(uint64_t *barrier, uint32_t count) {
+  const uint8_t threads = static_cast<uint8_t>(count);
+  *simt::as_barrier(barrier) = {0, threads, threads, 0, 0};
+}
+inline void bki_ptx_barrier_init_fence() {}
+inline void bki_ptx_barrier_arrive_expect(uint64_t *barrier, uint32_t bytes) {
+  simt::memory_barrier *b = simt::as_barrier(barrier);
+  b->bytes += static_cast<int32_t>(bytes);
+  b->pending--;
+  b->settle();
+}
+inline void bki_ptx_barrier_wait(uint64_t *barrier, uint32_t parity, int line = __builtin_LINE()) {
+  simt::wait_until([barrier, parity] { return simt::as_barrier(barrier)->phase != parity; }, line);
+}
+inline void bki_ptx_bulk_copy(void *shared, const void *global, uint32_t bytes, uint64_t *barrier) {
+  std::memcpy(shared, global, bytes);
+  simt::as_barrier(barrier)->bytes -= static_cast<int32_t>(bytes);
+  simt::as_barrier(barrier)->settle();
+}
+inline void bki_ptx_fence_async() {}
+
+template <int ID>
+void bki_ptx_named_wait(int threads, int line = __builtin_LINE()) {
+  simt::named_barrier(ID, threads, true, line);
+}
+template <int ID>
+void bki_ptx_named_arrive(int threads, int line = __builtin_LINE()) {
+  simt::named_barrier(ID, threads, false, line);
+}
+
+inline void bki_ptx_wgmma_fence() {}
+inline void bki_ptx_wgmma_wait() {}
+// A warp of the warpgroup by itself: its 16 rows need nothing of the others.
+inline void bki_ptx_wgmma(float (&d)[64], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint64_t b, int add,
+                          int line = __builtin_LINE()) {
+  const simt::fragments mine = {{a0, a1, a2, a3}, {0, 0}};
+  const simt::matrix_descriptor matrix = simt::decode_descriptor(b);
+  const char *shared = static_cast<const char *>(simt::dynamic_shared()) - simt::SHARED_BEGIN;
+  simt::together(
+      mine,
+      [&](auto warp) {
+        for (int i = 0; i < 64; i++) {
+          d[i] = add != 0 ? d[i] : 0.0f;
+        }
+        const std::array<float, 16> rows[2] = {simt::row_of_a(warp, simt::fragment_d(simt::lane(), 0).row),
+                                               simt::row_of_a(warp, simt::fragment_d(simt::lane(), 2).row)};
+        for (int i = 0; i < 64; i += i % 2 == 0 ? 1 : 3) {  // numbers i and i + 2 are of one column
+          std::array<float, 16> column;
+          for (int k = 0; k < 16; k++) {
+            uint16_t half;
+            std::memcpy(&half, shared + simt::descriptor_address(matrix, simt::fragment_d(simt::lane(), i).column, k),
+                        2);
+            column[static_cast<size_t>(k)] = simt::half_of(half, 0);
+          }
+          d[i] = simt::dot(d[i], rows[0], column);
+          d[i + 2] = simt::dot(d[i + 2], rows[1], column);
+        }
+      },
+      line);
+}
+
 #endif
