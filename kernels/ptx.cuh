@@ -90,16 +90,19 @@ BKI_PTX void bki_ptx_mma(float *d, const uint32_t (&a)[4], uint32_t b0, uint32_t
 #endif
 }
 
-// A barrier in shared memory that `count` threads and the bytes they announced arrive at.
-BKI_PTX void bki_ptx_barrier_init(uint64_t *barrier, uint32_t count) {
-  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(bki_ptx_shared_address(barrier)), "r"(count) : "memory");
-}
-
+// Barriers in shared memory and bulk copies: of sm_90, and nothing elsewhere.
 #if __CUDA_ARCH__ >= 900
 #define BKI_PTX_90 1
 #else
 #define BKI_PTX_90 0
 #endif
+
+// A barrier in shared memory that `count` threads and the bytes they announced arrive at.
+BKI_PTX void bki_ptx_barrier_init(uint64_t *barrier, uint32_t count) {
+#if BKI_PTX_90
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(bki_ptx_shared_address(barrier)), "r"(count) : "memory");
+#endif
+}
 
 // After the barriers of a block are made: copies of the hardware see them.
 BKI_PTX void bki_ptx_barrier_init_fence() {
