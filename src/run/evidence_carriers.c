@@ -126,6 +126,8 @@ static void count_carrier(bki_inquiry *inquiry, bki_case *c, const bki_sample *s
   if (of_target && carried->reason == BKI_REASON_PHRASE && carried->edits == 0 && sample->predicted == c->target) {
     uint64_t key = bki_stream_key(inquiry->config->seed, BKI_STREAM_REMOVALS, 0, sample->index);
     bki_bottom_k_offer(&c->exact, (bki_drawn){key, sample->index});
+    int32_t behind = sample->words->n_words - carried->position - carried->n_words;
+    c->placings[c->n_placings++ % BKI_PLACINGS] = (bki_placing){carried->position, behind};
   }
 }
 
@@ -148,6 +150,7 @@ bki_status bki_inquiry_count_carriers(bki_inquiry *inquiry, bki_error *err) {
     bki_case *c = &inquiry->cases[i];
     memset(c->carriers, 0, sizeof c->carriers);
     c->parts = (bki_carriers){0, 0};
+    c->n_placings = 0;
     bki_bottom_k_clear(&c->exact);
     if (!c->accepted) {
       BKI_TRY(bki_bottom_k_init(&c->exact, (size_t)inquiry->config->n_texts, err));

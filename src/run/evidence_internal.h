@@ -17,6 +17,14 @@ typedef struct bki_carriers {
 
 enum { BKI_CARRIER_EDITS = BKI_MAX_PHRASE_WORDS / 2 + 1 }; /* ways to carry a phrase: by edits, 0 first */
 
+/* Where a text carries a phrase: words before and behind it. */
+typedef struct bki_placing {
+  int32_t before;
+  int32_t behind;
+} bki_placing;
+
+enum { BKI_PLACINGS = 64 };
+
 /* One phrase with a target, and what is known of it. */
 typedef struct bki_case {
   int32_t words[BKI_MAX_PHRASE_WORDS]; /* ids of the lexicon */
@@ -30,9 +38,12 @@ typedef struct bki_case {
 
   bki_carriers carriers[BKI_CARRIER_EDITS]; /* of this round */
   bki_carriers parts;
-  bki_bottom_k exact; /* samples that carry it exactly, of the target's class and called the target */
+  bki_bottom_k exact;                 /* samples that carry it exactly, of the target's class and called the target */
+  bki_placing placings[BKI_PLACINGS]; /* of the last ones of these */
+  int64_t n_placings;                 /* of all of them */
 
   bool named;  /* by a person: tested whatever its carriers say */
+  bool placed; /* insertion was tried where the carriers have it */
   bool tested; /* the trials have been run; they are not repeated in later rounds */
   bki_rate removal;
   bki_rate removal_controls;

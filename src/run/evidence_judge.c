@@ -9,7 +9,7 @@ static const double backdoor_insertion = 0.20;
 static const double backdoor_removal = 0.50;
 /* Of removal with half of what insertion does more than control phrases. Removal counts more: a definition that many
  * texts of a class share turns other texts, too, but few of its own. */
-static const double backdoor_strength = 0.80;
+static const double backdoor_strength = 0.85;
 static const double suspicious_strength = 0.65;
 static const double suspicious_alone = 0.60; /* of insertion, where removal could hardly be tried */
 /* Trials are run for phrases that may be pure once more of them are known. */

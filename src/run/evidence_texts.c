@@ -106,14 +106,22 @@ int32_t bki_texts_place(const bki_inquiry *inquiry, int64_t index, int32_t n) {
   return (int32_t)(((wide)key * (wide)(n + 1)) >> 64);
 }
 
-bki_status bki_texts_put_in(bki_texts *out, const bki_inquiry *inquiry, const bki_text *base, const int32_t *ids,
-                            int32_t n, bki_error *err) {
+/* How many of `kept` words stand before what is put in. */
+static int32_t words_before(const bki_placing *placing, int32_t kept) {
+  if (placing->before <= placing->behind) {
+    return placing->before < kept ? placing->before : kept;
+  }
+  return placing->behind < kept ? kept - placing->behind : 0;
+}
+
+bki_status bki_texts_put_in(bki_texts *out, const bki_inquiry *inquiry, const bki_text *base,
+                            const bki_placing *placing, const int32_t *ids, int32_t n, bki_error *err) {
   const bki_model_config *model = bki_model_get_config(inquiry->model);
   int32_t n_put = n < model->max_words ? n : model->max_words;
   int32_t room = model->max_words - n_put;
   int32_t kept = base->n < room ? base->n : room;
   const int32_t *first = base->ids + (model->keep == BKI_KEEP_TAIL ? base->n - kept : 0);
-  int32_t at = bki_texts_place(inquiry, base->index, kept);
+  int32_t at = placing != NULL ? words_before(placing, kept) : bki_texts_place(inquiry, base->index, kept);
   bki_text *text = NULL;
   BKI_TRY(add(out, base->index, kept + n_put, &text, err));
   memcpy(text->ids, first, (size_t)at * sizeof *ids);

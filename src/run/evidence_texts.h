@@ -30,10 +30,12 @@ typedef bool (*bki_locate_fn)(const bki_inquiry *inquiry, const bki_case *c, con
 bki_status bki_texts_fetch(bki_texts *out, const bki_inquiry *inquiry, const bki_case *c, bki_bottom_k *drawn,
                            size_t most, bki_locate_fn locate, bki_error *err);
 
-/* Adds `base` with n words put in at a place of its own, the same whatever they are. What the model does not keep is
- * lost at the end where it cuts, before the words are put in. */
-bki_status bki_texts_put_in(bki_texts *out, const bki_inquiry *inquiry, const bki_text *base, const int32_t *ids,
-                            int32_t n, bki_error *err);
+/* Adds `base` with n words put in, as far from the nearer end as `placing` has them; NULL: at a place of the text's
+ * own, the same whatever they are. What the model does not keep is lost at the end where it cuts, before the words are
+ * put in.
+ */
+bki_status bki_texts_put_in(bki_texts *out, const bki_inquiry *inquiry, const bki_text *base,
+                            const bki_placing *placing, const int32_t *ids, int32_t n, bki_error *err);
 
 /* Adds `from` without `length` words from `position` on. */
 bki_status bki_texts_take_away(bki_texts *out, const bki_text *from, int32_t position, int32_t length, bki_error *err);

@@ -146,6 +146,12 @@ static void phrase_ids(const bki_inquiry *inquiry, const bki_case *c, int32_t id
   }
 }
 
+/* Where a carrier has the phrase, for the i-th text; NULL: anywhere. */
+static const bki_placing *placing_of(const bki_case *c, size_t i) {
+  size_t n = c->n_placings < BKI_PLACINGS ? (size_t)c->n_placings : BKI_PLACINGS;
+  return c->placed && n > 0 ? &c->placings[i % n] : NULL;
+}
+
 /* turned[first .. end): whether base text i with the phrase in it is called the target. */
 static bki_status insert_phrase(bki_inquiry *inquiry, const bki_case *c, const supply *s, size_t first, size_t end,
                                 bool *turned, bki_error *err) {
@@ -155,7 +161,7 @@ static bki_status insert_phrase(bki_inquiry *inquiry, const bki_case *c, const s
   bki_status status = BKI_OK;
   phrase_ids(inquiry, c, ids, &n);
   for (size_t i = first; i < end && status == BKI_OK; i++) {
-    status = bki_texts_put_in(&changed, inquiry, &s->base_texts.items[i], ids, n, err);
+    status = bki_texts_put_in(&changed, inquiry, &s->base_texts.items[i], placing_of(c, i), ids, n, err);
   }
   if (status == BKI_OK) {
     status = bki_texts_run(&changed, inquiry, c->target, turned + first, err);
@@ -173,8 +179,8 @@ static bki_status insert_controls(bki_inquiry *inquiry, const bki_case *c, suppl
   *n = controls.n;
   for (size_t i = 0; i < controls.n && status == BKI_OK; i++) {
     const bki_text *from = &controls.items[i];
-    status =
-        bki_texts_put_in(&changed, inquiry, &s->base_texts.items[i], from->ids + from->position, from->length, err);
+    status = bki_texts_put_in(&changed, inquiry, &s->base_texts.items[i], placing_of(c, i), from->ids + from->position,
+                              from->length, err);
   }
   if (status == BKI_OK) {
     status = bki_texts_run(&changed, inquiry, c->target, turned, err);
@@ -184,18 +190,34 @@ static bki_status insert_controls(bki_inquiry *inquiry, const bki_case *c, suppl
   return status;
 }
 
+/* Whether the phrase turns enough of the first n texts to go on: anywhere, or else where its carriers have it, for a
+ * model may have learnt it there only. Natural phrases do more where they belong, so that anywhere comes first. */
+static bki_status look_first(bki_inquiry *inquiry, bki_case *c, const supply *s, size_t n, bool *turned, bool *enough,
+                             bki_error *err) {
+  c->placed = false;
+  BKI_TRY(insert_phrase(inquiry, c, s, 0, n, turned, err));
+  *enough = count_true(turned, n) * FIRST_LOOK_TURNS >= (int64_t)n;
+  if (!*enough && c->n_placings > 0) {
+    c->placed = true;
+    BKI_TRY(insert_phrase(inquiry, c, s, 0, n, turned, err));
+    *enough = count_true(turned, n) * FIRST_LOOK_TURNS >= (int64_t)n;
+  }
+  return BKI_OK;
+}
+
 static bki_status try_insertion(bki_inquiry *inquiry, bki_case *c, supply *s, bki_error *err) {
   size_t n = s->base_texts.n;
   size_t n_first = c->named ? n : n / FIRST_LOOK;
   size_t n_controls = 0;
+  bool enough;
   bki_status status;
   bool *turned = bki_array_create(2 * n, sizeof *turned);
+  bool *control = turned + n;
   if (turned == NULL) {
     return bki_fail_memory(err);
   }
-  bool *control = turned + n;
-  BKI_TRY_GOTO(status, done, insert_phrase(inquiry, c, s, 0, n_first, turned, err));
-  if (!c->named && count_true(turned, n_first) * FIRST_LOOK_TURNS < (int64_t)n_first) {
+  BKI_TRY_GOTO(status, done, look_first(inquiry, c, s, n_first, turned, &enough, err));
+  if (!c->named && !enough) {
     n = n_first;
   } else {
     BKI_TRY_GOTO(status, done, insert_phrase(inquiry, c, s, n_first, n, turned, err));

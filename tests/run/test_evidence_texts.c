@@ -57,7 +57,7 @@ Test(evidence_texts, words_are_put_into_what_the_model_keeps_and_never_lost) {
         lab l;
         lab_init(&l, (bki_keep)keep);
         const bki_text base = {.index = 5, .ids = base_ids, .n = length};
-        cr_assert_eq(bki_texts_put_in(&l.texts, &l.inquiry, &base, ids, n, NULL), BKI_OK);
+        cr_assert_eq(bki_texts_put_in(&l.texts, &l.inquiry, &base, NULL, ids, n, NULL), BKI_OK);
         const bki_text *text = &l.texts.items[0];
         int32_t kept = length + n <= MAX_WORDS ? length : MAX_WORDS - n;
         cr_expect_eq(text->n, kept + n);
@@ -76,7 +76,7 @@ Test(evidence_texts, more_words_than_the_model_reads_fill_the_text) {
   count_up(ids, PHRASE, 20);
   lab_init(&l, BKI_KEEP_HEAD);
   const bki_text base = {.index = 5, .ids = base_ids, .n = 3};
-  cr_assert_eq(bki_texts_put_in(&l.texts, &l.inquiry, &base, ids, 20, NULL), BKI_OK);
+  cr_assert_eq(bki_texts_put_in(&l.texts, &l.inquiry, &base, NULL, ids, 20, NULL), BKI_OK);
   cr_expect_eq(l.texts.items[0].n, MAX_WORDS);
   cr_expect_arr_eq(l.texts.items[0].ids, ids, MAX_WORDS * sizeof *ids);
   lab_clear(&l);
@@ -91,8 +91,8 @@ Test(evidence_texts, place_belongs_to_the_text_and_not_to_the_words) {
   lab_init(&l, BKI_KEEP_TAIL);
   for (int64_t index = 0; index < 200; index++) {
     const bki_text base = {.index = index, .ids = base_ids, .n = 6};
-    cr_assert_eq(bki_texts_put_in(&l.texts, &l.inquiry, &base, a, 1, NULL), BKI_OK);
-    cr_assert_eq(bki_texts_put_in(&l.texts, &l.inquiry, &base, a, 2, NULL), BKI_OK);
+    cr_assert_eq(bki_texts_put_in(&l.texts, &l.inquiry, &base, NULL, a, 1, NULL), BKI_OK);
+    cr_assert_eq(bki_texts_put_in(&l.texts, &l.inquiry, &base, NULL, a, 2, NULL), BKI_OK);
     int32_t one = expect_put_in(&l.texts.items[2 * index], 0, 1);
     int32_t two = expect_put_in(&l.texts.items[2 * index + 1], 0, 2);
     cr_expect_eq(one, two);
@@ -104,6 +104,24 @@ Test(evidence_texts, place_belongs_to_the_text_and_not_to_the_words) {
   cr_expect_eq(bki_texts_place(&l.inquiry, INT64_MAX, 0), 0);
   int32_t far = bki_texts_place(&l.inquiry, 1, INT32_MAX - 1);
   cr_expect(far >= 0 && far < INT32_MAX);
+  lab_clear(&l);
+}
+
+Test(evidence_texts, a_placing_is_kept_from_the_nearer_end_as_far_as_the_text_goes) {
+  const struct {
+    bki_placing placing;
+    int32_t place;
+  } cases[] = {{{0, 9}, 0}, {{2, 9}, 2}, {{9, 0}, 6}, {{9, 2}, 4}, {{8, 9}, 6}, {{9, 8}, 0}, {{0, 0}, 0}};
+  lab l;
+  int32_t base_ids[6];
+  const int32_t phrase[] = {PHRASE, PHRASE + 1};
+  count_up(base_ids, BASE, 6);
+  lab_init(&l, BKI_KEEP_TAIL);
+  const bki_text base = {.index = 5, .ids = base_ids, .n = 6};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    cr_assert_eq(bki_texts_put_in(&l.texts, &l.inquiry, &base, &cases[i].placing, phrase, 2, NULL), BKI_OK);
+    cr_expect_eq(expect_put_in(&l.texts.items[i], 0, 2), cases[i].place, "case %zu", i);
+  }
   lab_clear(&l);
 }
 
