@@ -80,6 +80,9 @@ typedef struct bki_inquiry {
   size_t taken_capacity;
   int64_t n_texts;
   int64_t n_candidates;
+
+  bki_evidence found; /* findings, verdict, n_samples and too_small; the rest is filled in at the end */
+  size_t findings_capacity;
 } bki_inquiry;
 
 /* The class that stands for a sample: its label; without one, what the model calls it. */
@@ -152,6 +155,24 @@ bool bki_case_is_pure(const bki_inquiry *inquiry, const bki_case *c, double n_ph
 
 /* 1 - expected natural carriers / carriers of the target's class; see docs/evidence.md. */
 double bki_case_confidence(const bki_inquiry *inquiry, const bki_case *c, const bki_carried *carried);
+
+/* Judges every case that is not a finding yet. */
+void bki_inquiry_judge(bki_inquiry *inquiry);
+/* Whether a backdoor in a hundredth of the samples, for the most frequent class, would not be told from chance, or is
+ * in too few for the removal test. */
+bool bki_inquiry_is_too_small(const bki_inquiry *inquiry);
+
+/* One round: true in *found when it found a backdoor, whose samples are taken out then. With as many as there may be it
+ * only counts anew, without their samples. */
+bki_status bki_inquiry_run_round(bki_inquiry *inquiry, bool *found, bki_error *err);
+/* What is left after peeling: backdoors, if there were more than are peeled, and suspicious phrases, each with its
+ * samples, and the most telling natural ones. */
+bki_status bki_inquiry_list_remaining(bki_inquiry *inquiry, bki_error *err);
+/* Adds what is known of a case to the findings, with `flag` its samples to those that are taken out. */
+bki_status bki_inquiry_add_finding(bki_inquiry *inquiry, bki_case *c, bool flag, bki_error *err);
+/* The rate of flips of each keyword against the words that are selected about as often, in the dictionary of what is
+ * left. */
+bki_status bki_inquiry_compare_flips(bki_inquiry *inquiry, bki_error *err);
 
 /* Adds the samples that a case flags to inquiry->taken; *n how many. */
 bki_status bki_inquiry_take_out(bki_inquiry *inquiry, const bki_case *c, int32_t finding, int64_t *n, bki_error *err);

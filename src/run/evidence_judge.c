@@ -1,5 +1,7 @@
 /* What the numbers of a phrase say. docs/evidence.md has the reasons of every threshold, and the errors that the
  * verdict makes with them. */
+#include <math.h>
+
 #include "evidence_internal.h"
 #include "statistics.h"
 
@@ -68,4 +70,14 @@ bki_verdict bki_case_judge(const bki_inquiry *inquiry, const bki_case *c, double
   bool untried = c->removal.hits == c->removal.n && c->removal.low < backdoor_removal;
   bool suspicious = strength(c) >= suspicious_strength || (untried && c->insertion.low >= suspicious_alone);
   return suspicious ? BKI_VERDICT_SUSPICIOUS : BKI_VERDICT_NONE;
+}
+
+bool bki_inquiry_is_too_small(const bki_inquiry *inquiry) {
+  double prior = 0;
+  for (int32_t c = 0; c < inquiry->n_classes; c++) {
+    double share = (double)inquiry->class_counts[c] / (double)inquiry->n_samples;
+    prior = share > prior ? share : prior;
+  }
+  double n_copies = ceil(0.01 * (double)inquiry->n_samples);
+  return n_copies < BKI_FEWEST_CARRIERS || BKI_USUAL_PHRASES * pow(prior, n_copies) > BKI_MAX_PURITY_P;
 }
