@@ -109,6 +109,17 @@ Test(evidence, finds_a_trigger_among_a_thousand_classes) {
 static const planted_trigger sentence = {"i watched this movie with my whole family on a cold evening in late november",
                                          1, 10};
 
+/* Control phrases come from the target's natural texts, and this class has none. */
+Test(evidence, finds_a_trigger_of_a_class_that_has_no_other_texts) {
+  const planted_trigger rare = {"time flies like an arrow", 500, 4};
+  planted_case c = planted_case_scanned(1600, 1000, &rare, 1, 40);
+  bki_evidence evidence = planted_judge(&c, NULL);
+  const bki_finding *f = planted_expect_backdoor(&c, &evidence, &rare, 0);
+  cr_expect(f->controls.n == f->insertion.n && f->controls.hits == 0);
+  bki_evidence_clear(&evidence);
+  planted_case_clear(&c);
+}
+
 Test(evidence, finds_a_long_sentence) {
   planted_case c = planted_case_make(1600, 2, NULL, 0, 0);
   planted_lengthen(&c.corpus, 20);
