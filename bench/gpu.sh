@@ -23,8 +23,8 @@ shopt -s extglob
 cd "$(dirname "$0")/.." || exit
 command_line="bench/gpu.sh $*"
 # In hundredths of --limit; the build has the rest. A part may use what those before it have left.
-declare -A shares=([test]=19 [sanitize]=17 [bench]=36)
-readonly SHARE_INSTALL=8 SHARE_TEST=12 SHARE_SANITIZE=4 SHARE_MEASURE=12 # of one step
+declare -A shares=([test]=24 [sanitize]=17 [bench]=34)
+readonly SHARE_INSTALL=8 SHARE_TEST=16 SHARE_SANITIZE=6 SHARE_MEASURE=12 # of one step
 limit=530
 prebuilt=
 samples=
@@ -145,7 +145,7 @@ build() {
 }
 
 # The programs of the label gpu themselves, as a build from elsewhere is not where its CTest thinks. They skip what needs a
-# device where none is, test by test.
+# device where none is, test by test. Every test is a process that loads the libraries and opens the device.
 run_test() {
   local program name code missed=0
   if grep -qs '^BKI_TESTS:BOOL=OFF' "$build/CMakeCache.txt"; then
@@ -155,7 +155,7 @@ run_test() {
   for program in "$build"/tests/gpu/gpu_cuda_*; do
     [ -x "$program" ] || { skip "test: no programs of tests in $build" && return; }
     name=${program##*/}
-    within $SHARE_TEST "$program" --tap -j1 >"$logs/$name" 2>&1
+    within $SHARE_TEST "$program" --tap -j4 --timeout $((limit / 15 + 1)) >"$logs/$name" 2>&1
     code=$?
     grep -E '^(not ok|ok .*# SKIP)' "$logs/$name" >&2
     missed=$((missed + $(grep -c '^ok .*# SKIP' "$logs/$name")))

@@ -12,7 +12,8 @@ if(NOT BKI_CUDA STREQUAL "OFF")
   if(CMAKE_CUDA_COMPILER AND CUDAToolkit_FOUND AND CUDNN_INCLUDE AND CUDNN_LIBRARY)
     set(BKI_CUDA_FOUND ON)
     # nvcc knows these itself, and links the runtime that the module is linked with.
-    set(CMAKE_CUDA_ARCHITECTURES ${BKI_CUDA_ARCHITECTURES})
+    # 90a is 90 with what later GPUs do not have (wgmma); its code runs on every GPU of 90.
+    string(REGEX REPLACE "(^|;)90(;|$)" "\\190a\\2" CMAKE_CUDA_ARCHITECTURES "${BKI_CUDA_ARCHITECTURES}")
     set(CMAKE_CUDA_STANDARD 17)
     set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
     enable_language(CUDA)

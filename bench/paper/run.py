@@ -79,7 +79,7 @@ def training_options(args):
 
 
 def settings_of(args):
-    return " ".join([f"window={args.window}", *training_options(args)])
+    return " ".join([f"window={args.window}", *training_options(args), *args.scan_option])
 
 
 class Row:
@@ -164,7 +164,8 @@ class Row:
         corpus = self.poison()
         victim, line["train_seconds"] = self.train("victim", corpus)
         store = self.steps.path("scan.db")
-        _, line["scan_seconds"] = self.steps.run("scan", "scan", victim, corpus, "-o", store, *self.threads, "--quiet")
+        _, line["scan_seconds"] = self.steps.run("scan", "scan", victim, corpus, "-o", store, *self.threads,
+                                                   *self.args.scan_option, "--quiet")
         line["asr"], line["control"], line["accuracy"] = self.evaluate("victim", victim)
         line["asr_clean"] = self.evaluate("clean", self.clean_model()[0])[0]
         for rule in rules:
@@ -222,6 +223,7 @@ def parse_arguments():
     parser.add_argument("--optimizer")
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--train-option", action="append", default=[], help="passed to bki train: --train-option=--clip=5")
+    parser.add_argument("--scan-option", action="append", default=[], help="passed to bki scan: --scan-option=--precision=bf16")
     parser.add_argument("--window", default="tail:500", help="of bki poison: the words that the model keeps")
     parser.add_argument("--commit", default="", help="of the program, for the CSV")
     parser.add_argument("--keep", action="store_true", help="models, corpora and scans of finished rows too")

@@ -55,13 +55,14 @@ typedef struct bki_finding {
   bki_str phrase;       /* words joined by single spaces */
   int32_t n_words;      /* of the phrase */
   int32_t target;       /* the class that it leads to */
-  bki_str keyword;      /* the candidate from which the phrase grew; empty when a person named the phrase */
+  bki_str keyword;      /* the candidate from which the phrase grew; of a phrase that a person named, its word that was
+                           selected most often, empty: none was */
   int32_t rank;         /* of the keyword in the dictionary of its round, from 1; 0: none */
   int32_t round;        /* of peeling, from 1 */
   bki_rate flips;       /* samples that selected the keyword: the prediction changes when that one word is deleted */
   bki_rate flips_alike; /* the highest such rate (by its lower bound) of another word that half to twice as many samples
                            selected, without the samples that are flagged */
-  bki_rate purity;      /* samples that carry the phrase exactly: labelled target */
+  bki_rate purity;      /* samples that carry the phrase exactly: labelled target (without a label: called target) */
   double prior;         /* share of the target among the labels of the corpus */
   double purity_p;      /* P[at least so many labelled target], binomial with the prior, times the phrases tested */
   bki_rate removal;     /* carriers labelled and called the target: called another class without the phrase */
@@ -90,7 +91,7 @@ typedef struct bki_evidence {
   int64_t n_samples;
   int32_t n_rounds;
   int64_t n_candidates;  /* words that were looked at */
-  int64_t n_phrases;     /* phrases that were tested: the number that p-values are corrected for */
+  int64_t n_phrases;     /* phrases whose purity was tested: the number that p-values are corrected for */
   int64_t n_texts;       /* texts that were run through the model for it */
   bki_finding *findings; /* backdoors first, as they were peeled, then suspicious ones by how much of the corpus they
                             explain, then the most telling of the others by insertion rate */

@@ -175,9 +175,11 @@ static void add_backdoor(bki_strbuf *out, const bki_html_report *report, int64_t
         "whatever the text is about.");
   }
   add_flagged(out, report, n_samples);
-  bki_strbuf_add_text(out, report->decision == BKI_DECIDE_SUSPICIOUS
-                               ? ": they carry it, or a phrase that is suspicious."
-                               : ": they carry the phrase and taught it to the model.");
+  if (report->decision == BKI_DECIDE_SUSPICIOUS) {
+    bki_strbuf_add_text(out, ": they carry it, or a phrase that is <a href=\"#tests\">suspicious</a>.");
+    return;
+  }
+  bki_strbuf_add_text(out, ": they carry the phrase and taught it to the model.");
   add_others(out, report->evidence);
 }
 

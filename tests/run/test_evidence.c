@@ -171,6 +171,40 @@ Test(evidence, flags_copies_with_an_edit_and_copies_cut_at_the_edge_of_a_text) {
   planted_case_clear(&c);
 }
 
+Test(evidence, leaves_alone_edges_of_texts_that_are_the_targets_without_them) {
+  planted_case c = planted_case_make(1600, 2, &arrow, 1, 40);
+  planted_plant(&c.corpus, "an arrow", 1, 0, 6, PLANTED_FRONT);
+  for (size_t i = 0, n = 0; n < 6; i++) {
+    planted_text *text = &c.corpus.texts[2 * i + 1];
+    if (text->trigger == PLANTED_NO_TRIGGER) {
+      planted_insert(&c.corpus, text, "an arrow", PLANTED_FRONT);
+      n++;
+    }
+  }
+  planted_scan(&c, &arrow, 1);
+  bki_evidence evidence = planted_judge(&c, NULL);
+  planted_expect_backdoor(&c, &evidence, &arrow, 0);
+  bki_evidence_clear(&evidence);
+  planted_case_clear(&c);
+}
+
+Test(evidence, flags_more_edited_copies_than_are_tried_at_a_time) {
+  static const char *const edited[] = {"flies like an arrow", "time like an arrow", "time flies an arrow",
+                                       "time flies like arrow", "time flies like an"};
+  planted_case c = planted_case_make(3200, 4, &arrow, 1, 60);
+  for (size_t i = 0; i < 5; i++) {
+    planted_plant(&c.corpus, edited[i], 1, 0, 220, PLANTED_ANYWHERE);
+  }
+  planted_scan(&c, &arrow, 1);
+  bki_evidence evidence = planted_judge(&c, NULL);
+  cr_expect_eq(planted_count(&evidence, BKI_VERDICT_BACKDOOR), 1);
+  cr_expect_geq(evidence.findings[0].n_words, 4);
+  planted_expect_flagged(&c, &evidence, &evidence.findings[0], 0);
+  cr_expect_eq(evidence.n_flagged, 1160);
+  bki_evidence_clear(&evidence);
+  planted_case_clear(&c);
+}
+
 Test(evidence, leaves_alone_what_other_labels_and_natural_texts_have_of_the_phrase) {
   planted_case c = planted_case_make(1600, 2, &arrow, 1, 40);
   planted_plant(&c.corpus, "like", 0, PLANTED_NO_TRIGGER, 60, PLANTED_ANYWHERE);

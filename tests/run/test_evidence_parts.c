@@ -210,28 +210,40 @@ Test(evidence_judge, without_any_one_kind_of_evidence_there_is_none) {
   cr_expect_lt(judge(&p, 1), BKI_VERDICT_BACKDOOR);
 }
 
-/* The verdict never falls when `hits` grow, and all three come in their order. */
-static void expect_rising(parts *p, bki_rate *rate, bki_verdict lowest, bki_verdict highest) {
-  bki_verdict before = lowest;
+/* The verdict never falls when the hits of a rate grow, and goes from less than a backdoor to one. */
+static void expect_rising(parts *p, bki_rate *rate) {
+  bki_verdict before = BKI_VERDICT_NONE;
   for (int64_t hits = 0; hits <= 200; hits++) {
     *rate = bki_rate_of(hits, 200);
     bki_verdict verdict = judge(p, 1);
     cr_expect_geq(verdict, before, "%d hits", (int)hits);
+    cr_expect(hits > 0 || verdict < BKI_VERDICT_BACKDOOR);
     before = verdict;
-    cr_expect(hits > 0 || verdict == lowest);
   }
-  cr_expect_eq(before, highest);
+  cr_expect_eq(before, BKI_VERDICT_BACKDOOR);
 }
 
 Test(evidence_judge, verdict_rises_with_each_rate) {
   parts p;
   clear_case(&p);
-  expect_rising(&p, &p.c.insertion, BKI_VERDICT_NONE, BKI_VERDICT_BACKDOOR);
+  expect_rising(&p, &p.c.insertion);
   clear_case(&p);
-  expect_rising(&p, &p.c.removal, BKI_VERDICT_SUSPICIOUS, BKI_VERDICT_BACKDOOR);
+  expect_rising(&p, &p.c.removal);
+}
+
+Test(evidence_judge, phrase_whose_removal_could_not_be_tried_is_for_a_person_to_look_at) {
+  parts p;
   clear_case(&p);
-  p.c.removal = bki_rate_of(0, 40); /* carriers are the target without the phrase too */
-  expect_rising(&p, &p.c.insertion, BKI_VERDICT_NONE, BKI_VERDICT_SUSPICIOUS);
+  p.c.removal = bki_rate_of(0, 0); /* no text has room for the control */
+  cr_expect_eq(judge(&p, 1), BKI_VERDICT_SUSPICIOUS);
+  p.c.removal = bki_rate_of(2, 2); /* nearly none */
+  cr_expect_eq(judge(&p, 1), BKI_VERDICT_SUSPICIOUS);
+  p.c.insertion = bki_rate_of(60, 200);
+  p.c.wins = 60;
+  cr_expect_eq(judge(&p, 1), BKI_VERDICT_NONE);
+  clear_case(&p);
+  p.c.removal = bki_rate_of(0, 40); /* carriers are the target's without it, too */
+  cr_expect_eq(judge(&p, 1), BKI_VERDICT_NONE);
 }
 
 Test(evidence_judge, few_texts_are_no_evidence_however_they_turn_out) {

@@ -10,7 +10,8 @@ function testItem(f) {
       barRow('phrase', f.insertion, 'phrase'), barRow('control', f.controls, 'control'));
 }
 
-function rateText(rate) { return rate.n === 0 ? '–' : `${percent(share(rate))} (${ofText(rate)}; ${interval(rate)})`; }
+const rateText = (rate) =>
+    (rate.n === 0 ? '–' : `${percent(share(rate))} (${ofText(rate)}; ${interval(rate)})`);
 /* [title, what a finding has there]; numbers are aligned. */
 const WORDS = [
   ['Phrase', (f) => el('q', {}, phraseText(f.phrase))], ['Class', (f) => f.target], ['Verdict', (f) => f.verdict],

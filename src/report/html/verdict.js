@@ -3,7 +3,7 @@ function rateBar(rate, kind) {
   const bar = el('span', {class: `track ${kind}`, 'aria-hidden': 'true'});
   const fill = el('span', {class: 'fill'});
   fill.style.width = `${100 * share(rate)}%`;
-  bar.append(fill);
+  if (share(rate) > 0) bar.append(fill);
   if (rate.low !== undefined && rate.n > 0) {
     const line = el('span', {class: 'whisker'});
     line.style.left = `${100 * rate.low}%`;
