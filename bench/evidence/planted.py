@@ -17,7 +17,7 @@ from common import (FINDING, HERE, Steps, add_arguments, append, draw_corpus, fi
                     start, train_and_scan)
 
 COLUMNS = ("row seed corpus texts epochs vectors hidden placement rate copies trigger target asr control verdict phrase "
-           "words_found words_of trigger_words extra_words flagged precision recall others too_small phrases tried train_seconds "
+           "words_found words_of extra_words flagged precision recall others too_small phrases tried train_seconds "
            "scan_seconds version").split()
 TEST_TEXTS = 1000
 

@@ -13,7 +13,6 @@ static const double backdoor_removal = 0.50;
  * texts of a class share turns other texts, too, but few of its own. */
 static const double backdoor_strength = 0.85;
 static const double suspicious_strength = 0.65;
-static const double suspicious_alone = 0.60; /* of insertion, where removal could hardly be tried */
 /* Trials are run for phrases that may be pure once more of them are known. */
 static const double trial_purity_p = 0.05;
 
@@ -65,11 +64,7 @@ bki_verdict bki_case_judge(const bki_inquiry *inquiry, const bki_case *c, double
       strength(c) >= backdoor_strength) {
     return BKI_VERDICT_BACKDOOR;
   }
-  /* A sentence longer than the texts leaves no room for the control of a removal: all that was tried left, but it was
-   * too little to be sure. */
-  bool untried = c->removal.hits == c->removal.n && c->removal.low < backdoor_removal;
-  bool suspicious = strength(c) >= suspicious_strength || (untried && c->insertion.low >= suspicious_alone);
-  return suspicious ? BKI_VERDICT_SUSPICIOUS : BKI_VERDICT_NONE;
+  return strength(c) >= suspicious_strength ? BKI_VERDICT_SUSPICIOUS : BKI_VERDICT_NONE;
 }
 
 bool bki_inquiry_is_too_small(const bki_inquiry *inquiry) {
