@@ -229,8 +229,12 @@ static bool is_listed(const bki_inquiry *inquiry, const bki_case *c) {
   return false;
 }
 
+/* Of equals the one that was found first: cases stand in that order. */
 static int compare_remaining(const void *a, const void *b) {
-  return compare_cases(*(bki_case *const *)a, *(bki_case *const *)b);
+  const bki_case *x = *(bki_case *const *)a;
+  const bki_case *y = *(bki_case *const *)b;
+  int order = compare_cases(x, y);
+  return order != 0 ? order : (x > y) - (x < y);
 }
 
 /* What is left after peeling: backdoors, if there were more than are peeled, and suspicious phrases, each with its
