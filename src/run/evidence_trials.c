@@ -33,6 +33,12 @@ static bool is_due(const bki_inquiry *inquiry, const bki_case *c) {
   return !c->tested && !c->accepted && (c->named || bki_case_is_pure(inquiry, c, (double)inquiry->n_cases));
 }
 
+/* Whether an earlier round took some of the carriers out on which removal was tried: what these showed says nothing of
+ * the others. */
+static bool is_outdated(const bki_case *c) {
+  return c->tested && !c->accepted && c->controls.n > 0 && c->n_removal != c->carriers[0].n_target;
+}
+
 static supply *find_supply(trials *t, int32_t target) {
   for (size_t i = 0; i < t->n_supplies; i++) {
     if (t->supplies[i].target == target) {
@@ -245,6 +251,7 @@ static bki_status try_removal(bki_inquiry *inquiry, bki_case *c, bki_error *err)
   bki_texts without = {0};
   bki_texts controls = {0};
   bki_status status;
+  BKI_TRY_GOTO(status, done, bki_inquiry_check_stop(inquiry, err));
   BKI_TRY_GOTO(status, done, bki_texts_fetch(&carriers, inquiry, c, &c->exact, c->exact.n, locate_phrase, err));
   for (size_t i = 0; i < carriers.n; i++) {
     const bki_text *text = &carriers.items[i];
@@ -256,6 +263,7 @@ static bki_status try_removal(bki_inquiry *inquiry, bki_case *c, bki_error *err)
   }
   BKI_TRY_GOTO(status, done, count_left(inquiry, &without, c->target, &c->removal, err));
   BKI_TRY_GOTO(status, done, count_left(inquiry, &controls, c->target, &c->removal_controls, err));
+  c->n_removal = c->carriers[0].n_target;
 done:
   bki_texts_clear(&carriers);
   bki_texts_clear(&without);
@@ -284,6 +292,8 @@ bki_status bki_inquiry_run_trials(bki_inquiry *inquiry, bki_error *err) {
     bki_case *c = &inquiry->cases[i];
     if (is_due(inquiry, c)) {
       status = try_case(inquiry, c, find_supply(&t, c->target), err);
+    } else if (is_outdated(c)) {
+      status = try_removal(inquiry, c, err);
     }
   }
   close_supplies(&t);
