@@ -268,6 +268,9 @@ static bki_status add_remaining(bki_inquiry *inquiry, bki_evidence *out, size_t 
 static bki_status compare_flips(bki_inquiry *inquiry, bki_evidence *out, bki_error *err) {
   const bki_candidate *candidates;
   size_t n;
+  if (inquiry->n_samples + (int64_t)inquiry->n_taken != out->n_samples) { /* some were taken out since */
+    BKI_TRY(bki_inquiry_count_words(inquiry, err));
+  }
   BKI_TRY(bki_dictionary_rank(inquiry->dictionary, 0, &candidates, &n, err));
   for (size_t k = 0; k < out->n_findings; k++) {
     bki_finding *f = &out->findings[k];
