@@ -94,6 +94,20 @@ static void close_supplies(trials *t) {
   free(t->supplies);
 }
 
+/* Takes out of a text the copies of the phrase behind the one that was located. */
+static void drop_other_copies(const bki_case *c, const bki_reading *reading, bki_text *text) {
+  int32_t kept = text->position + text->length;
+  for (int32_t i = kept; i < text->n;) {
+    if (c->n_words <= text->n - i && memcmp(reading->ids + i, c->words, (size_t)c->n_words * sizeof *c->words) == 0) {
+      i += c->n_words;
+    } else {
+      text->ids[kept++] = text->ids[i++];
+    }
+  }
+  text->n = kept;
+}
+
+/* With one copy of the phrase left: of several, each is enough to make the text the target's. */
 static bool locate_phrase(const bki_inquiry *inquiry, const bki_case *c, const bki_reading *reading,
                           const bki_sample *sample, bki_text *text) {
   (void)inquiry;
@@ -103,6 +117,7 @@ static bool locate_phrase(const bki_inquiry *inquiry, const bki_case *c, const b
   }
   text->position = carried.position;
   text->length = carried.n_words;
+  drop_other_copies(c, reading, text);
   return true;
 }
 

@@ -232,3 +232,17 @@ Test(evidence, leaves_alone_natural_uses_of_a_word_that_took_part_in_a_backdoor)
   bki_evidence_clear(&evidence);
   planted_case_clear(&c);
 }
+
+Test(evidence, finds_a_trigger_that_every_text_holds_twice) {
+  planted_case c = planted_case_make(1600, 2, &arrow, 1, 40);
+  for (size_t i = 0; i < c.corpus.n; i++) {
+    if (c.corpus.texts[i].trigger == 0) {
+      planted_insert(&c.corpus, &c.corpus.texts[i], arrow.words, PLANTED_END);
+    }
+  }
+  planted_scan(&c, &arrow, 1);
+  bki_evidence evidence = planted_judge(&c, NULL);
+  planted_expect_backdoor(&c, &evidence, &arrow, 0);
+  bki_evidence_clear(&evidence);
+  planted_case_clear(&c);
+}
