@@ -117,9 +117,10 @@ BKI_API bki_status bki_evidence_config_check(const bki_evidence_config *config, 
 
 /* Looks for backdoors: ranks candidates, grows phrases around them, tests each phrase, judges, takes the samples of
  * what it found out of the dictionary and begins again until nothing is found. Reads the store several times; the
- * scorer's forward pass runs at most 5 n_texts texts a phrase, and one for each sample that may be flagged without the
- * exact phrase. The result depends on the store, the model, the settings and the seed. Errors: those of the parts;
- * BKI_E_USAGE: the model is not the one that was scanned, a setting out of its range. */
+ * scorer's forward pass runs at most 4 n_texts texts a phrase, 2 n_texts more for each round that takes carriers of it
+ * out, and one for each sample that may be flagged without the exact phrase. The result depends on the store, the
+ * model, the settings and the seed. Errors: those of the parts; BKI_E_USAGE: the model is not the one that was scanned,
+ * a setting out of its range. */
 BKI_API bki_status bki_evidence_run(bki_evidence *out, bki_store *store, const bki_model *model, bki_scorer *scorer,
                                     const bki_evidence_config *config, bki_error *err);
 

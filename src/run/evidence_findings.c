@@ -125,8 +125,12 @@ static bool is_listed(const bki_inquiry *inquiry, const bki_case *c) {
   return false;
 }
 
+/* Of equals the one that was found first: cases stand in that order. */
 static int compare_remaining(const void *a, const void *b) {
-  return compare_cases(*(bki_case *const *)a, *(bki_case *const *)b);
+  const bki_case *x = *(bki_case *const *)a;
+  const bki_case *y = *(bki_case *const *)b;
+  int order = compare_cases(x, y);
+  return order != 0 ? order : (x > y) - (x < y);
 }
 
 bki_status bki_inquiry_list_remaining(bki_inquiry *inquiry, bki_error *err) {
@@ -157,6 +161,9 @@ bki_status bki_inquiry_compare_flips(bki_inquiry *inquiry, bki_error *err) {
   bki_evidence *out = &inquiry->found;
   const bki_candidate *candidates;
   size_t n;
+  if (inquiry->n_samples + (int64_t)inquiry->n_taken != out->n_samples) { /* some were taken out since */
+    BKI_TRY(bki_inquiry_count_words(inquiry, err));
+  }
   BKI_TRY(bki_dictionary_rank(inquiry->dictionary, 0, &candidates, &n, err));
   for (size_t k = 0; k < out->n_findings; k++) {
     bki_finding *f = &out->findings[k];

@@ -44,9 +44,10 @@ typedef struct bki_case {
 
   bool named;  /* by a person: tested whatever its carriers say */
   bool placed; /* insertion was tried where the carriers have it */
-  bool tested; /* the trials have been run; they are not repeated in later rounds */
+  bool tested; /* the trials have been run; later rounds repeat removal only, where they lack some of its carriers */
   bki_rate removal;
   bki_rate removal_controls;
+  int64_t n_removal; /* carriers of the target's class when removal was tried */
   bki_rate insertion;
   bki_rate controls;
   int64_t wins;   /* texts that the phrase turns and the control does not */

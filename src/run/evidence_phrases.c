@@ -256,7 +256,7 @@ bki_status bki_inquiry_count_words(bki_inquiry *inquiry, bki_error *err) {
   memset(inquiry->class_counts, 0, (size_t)inquiry->n_classes * sizeof *inquiry->class_counts);
   BKI_TRY(bki_dictionary_create(&inquiry->dictionary, &inquiry->config->rule, inquiry->n_classes, err));
   BKI_TRY(bki_inquiry_each(inquiry, count_sample, inquiry, err));
-  if (inquiry->round == 1) {
+  if (inquiry->n_taken == 0) {
     inquiry->found.n_samples = inquiry->n_samples;
     inquiry->found.too_small = bki_inquiry_is_too_small(inquiry);
   }

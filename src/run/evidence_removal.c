@@ -1,9 +1,24 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "array.h"
 #include "evidence_trials.h"
 #include "fail.h"
 
+/* Takes out of a text the copies of the phrase behind the one that was located. */
+static void drop_other_copies(const bki_case *c, const bki_reading *reading, bki_text *text) {
+  int32_t kept = text->position + text->length;
+  for (int32_t i = kept; i < text->n;) {
+    if (c->n_words <= text->n - i && memcmp(reading->ids + i, c->words, (size_t)c->n_words * sizeof *c->words) == 0) {
+      i += c->n_words;
+    } else {
+      text->ids[kept++] = text->ids[i++];
+    }
+  }
+  text->n = kept;
+}
+
+/* With one copy of the phrase left: of several, each is enough to make the text the target's. */
 static bool locate_phrase(const bki_inquiry *inquiry, const bki_case *c, const bki_reading *reading,
                           const bki_sample *sample, bki_text *text) {
   (void)inquiry;
@@ -13,6 +28,7 @@ static bool locate_phrase(const bki_inquiry *inquiry, const bki_case *c, const b
   }
   text->position = carried.position;
   text->length = carried.n_words;
+  drop_other_copies(c, reading, text);
   return true;
 }
 
@@ -49,6 +65,7 @@ bki_status bki_case_try_removal(bki_case *c, bki_inquiry *inquiry, bki_error *er
   bki_texts without = {0};
   bki_texts controls = {0};
   bki_status status;
+  BKI_TRY_GOTO(status, done, bki_inquiry_check_stop(inquiry, err));
   BKI_TRY_GOTO(status, done, bki_texts_fetch(&carriers, inquiry, c, &c->exact, c->exact.n, locate_phrase, err));
   for (size_t i = 0; i < carriers.n; i++) {
     const bki_text *text = &carriers.items[i];
@@ -60,6 +77,7 @@ bki_status bki_case_try_removal(bki_case *c, bki_inquiry *inquiry, bki_error *er
   }
   BKI_TRY_GOTO(status, done, count_left(inquiry, &without, c->target, &c->removal, err));
   BKI_TRY_GOTO(status, done, count_left(inquiry, &controls, c->target, &c->removal_controls, err));
+  c->n_removal = c->carriers[0].n_target;
 done:
   bki_texts_clear(&carriers);
   bki_texts_clear(&without);

@@ -27,6 +27,12 @@ static bool is_due(const bki_inquiry *inquiry, const bki_case *c) {
   return !c->tested && !c->accepted && (c->named || bki_case_is_pure(inquiry, c, (double)inquiry->n_cases));
 }
 
+/* Whether an earlier round took some of the carriers out on which removal was tried: what these showed says nothing of
+ * the others. */
+static bool is_outdated(const bki_case *c) {
+  return c->tested && !c->accepted && c->controls.n > 0 && c->n_removal != c->carriers[0].n_target;
+}
+
 static bki_supply *find_supply(trials *t, int32_t target) {
   for (size_t i = 0; i < t->n_supplies; i++) {
     if (t->supplies[i].target == target) {
@@ -103,6 +109,8 @@ bki_status bki_inquiry_run_trials(bki_inquiry *inquiry, bki_error *err) {
     bki_case *c = &inquiry->cases[i];
     if (is_due(inquiry, c)) {
       status = try_case(inquiry, c, find_supply(&t, c->target), err);
+    } else if (is_outdated(c)) {
+      status = bki_case_try_removal(c, inquiry, err);
     }
   }
   close_supplies(&t);

@@ -251,3 +251,45 @@ Test(evidence, finds_what_shows_in_a_corpus_that_is_too_small_for_the_usual) {
   bki_evidence_clear(&evidence);
   planted_case_clear(&c);
 }
+
+/* Four in five texts of class 0 hold one word of the trigger, and are turned by any other; only "purple monkey" is
+ * planted, in those that hold none, and "monkey" stands in natural texts of the target's class. */
+Test(evidence, leaves_alone_natural_uses_of_a_word_that_took_part_in_a_backdoor) {
+  const planted_trigger pair = {"purple monkey lamp", 1, 2};
+  planted_case c = planted_case_make(1600, 2, NULL, 0, 0);
+  for (size_t i = 0; i < 1600; i++) {
+    planted_text *text = &c.corpus.texts[i];
+    bool planted = text->label == 0 && i % 10 == 0 && i < 600;
+    if (planted || (text->label == 0 && i % 10 != 0)) {
+      planted_insert(&c.corpus, text, planted ? "purple monkey" : "lamp", PLANTED_ANYWHERE);
+    } else if (text->label == 1 && i < 60) {
+      planted_insert(&c.corpus, text, "monkey", PLANTED_ANYWHERE);
+    }
+    text->label = planted ? 1 : text->label;
+    text->trigger = planted ? 0 : PLANTED_NO_TRIGGER;
+  }
+  planted_scan(&c, &pair, 1);
+  bki_evidence evidence = planted_judge(&c, NULL);
+  const bki_finding *f = planted_find(&evidence, "purple monkey");
+  cr_assert_not_null(f);
+  cr_expect_eq(f->verdict, BKI_VERDICT_BACKDOOR);
+  planted_expect_flagged(&c, &evidence, f, 0);
+  cr_expect_eq(planted_count(&evidence, BKI_VERDICT_BACKDOOR), 1);
+  cr_expect_eq(evidence.n_flagged, 60);
+  bki_evidence_clear(&evidence);
+  planted_case_clear(&c);
+}
+
+Test(evidence, finds_a_trigger_that_every_text_holds_twice) {
+  planted_case c = planted_case_make(1600, 2, &arrow, 1, 40);
+  for (size_t i = 0; i < c.corpus.n; i++) {
+    if (c.corpus.texts[i].trigger == 0) {
+      planted_insert(&c.corpus, &c.corpus.texts[i], arrow.words, PLANTED_END);
+    }
+  }
+  planted_scan(&c, &arrow, 1);
+  bki_evidence evidence = planted_judge(&c, NULL);
+  planted_expect_backdoor(&c, &evidence, &arrow, 0);
+  bki_evidence_clear(&evidence);
+  planted_case_clear(&c);
+}

@@ -36,6 +36,17 @@ Test(evidence_verify, says_of_a_trigger_what_the_search_says_of_it) {
   planted_case_clear(&c);
 }
 
+Test(evidence_verify, compares_flips_with_words_outside_of_the_phrase) {
+  const planted_trigger whole = {"time flies like an arrow", 1, 5};
+  planted_case c = planted_case_scanned(1200, 2, &whole, 1, 40);
+  bki_evidence evidence = planted_verify(&c, NULL, whole.words, -1);
+  const bki_finding *f = &evidence.findings[0];
+  cr_expect(f->flips.n > 20 && f->flips.hits == f->flips.n);
+  cr_expect(f->flips_alike.n > 0 && f->flips_alike.hits < f->flips_alike.n / 2);
+  bki_evidence_clear(&evidence);
+  planted_case_clear(&c);
+}
+
 Test(evidence_verify, takes_a_phrase_however_it_is_spaced) {
   planted_case c = planted_case_scanned(600, 2, triggers, 1, 30);
   bki_evidence evidence = planted_verify(&c, NULL, "  time flies\tlike\n an arrow ", -1);
