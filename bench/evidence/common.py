@@ -1,5 +1,6 @@
 """What the scripts of this directory share: corpora drawn from files, models trained, stores scanned and read."""
 import csv
+import functools
 import json
 import math
 import os
@@ -107,6 +108,7 @@ def binomial_tail(k, n, p):
     return math.fsum(math.exp(log_choose(n, i) + i * math.log(p) + (n - i) * math.log1p(-p)) for i in range(k, n + 1))
 
 
+@functools.lru_cache(maxsize=None)
 def exact_interval(hits, n, level=0.95):
     """Clopper & Pearson 1934."""
     if n == 0:
@@ -115,7 +117,7 @@ def exact_interval(hits, n, level=0.95):
 
     def solve(tail, wanted):
         low, high = 0.0, 1.0
-        for _ in range(60):
+        for _ in range(40):
             middle = (low + high) / 2
             low, high = (middle, high) if tail(middle) < wanted else (low, middle)
         return (low + high) / 2

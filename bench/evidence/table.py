@@ -3,6 +3,7 @@
 
     bench/evidence/table.py > bench/evidence/results/tables.md
 """
+import bisect
 import collections
 
 from common import HERE, exact_interval, low, read_csv, strength
@@ -47,7 +48,7 @@ def cloud(name, findings):
     """Counts of findings by the lower bounds of insertion (rows) and removal (columns)."""
     cells = collections.Counter()
     for f in findings:
-        cells[tuple(max(i for i, s in enumerate(STEPS) if s <= low(f, what)) for what in ("insertion", "removal"))] += 1
+        cells[tuple(bisect.bisect_right(STEPS, low(f, what)) - 1 for what in ("insertion", "removal"))] += 1
     print(f"### {name}\n")
     names = [f"{s:g}" for s in STEPS[:-1]]
     table(("insertion from / removal from", *names),
