@@ -40,7 +40,7 @@ typedef struct bki_scorer_config {
   bki_engine engine;
   bki_precision precision;
   int32_t threads;        /* 0: one a core that this process may use */
-  const char *isa;        /* "auto", "portable", "avx2", "avx512", "amx"; NULL is "auto": the best this CPU has */
+  const char *isa;        /* "auto", "portable", "avx2", "avx512", "avx512bf16", "amx"; NULL is "auto": the best here */
   const int32_t *devices; /* [n_devices] GPUs, each once; none: the first that will do. Read by create only */
   size_t n_devices;
   double gpu_memory; /* share of a GPU's free memory that may be used, above 0 to 1; default, and 0: 0.8 */

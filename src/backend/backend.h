@@ -16,6 +16,7 @@ typedef enum bki_isa {
   BKI_ISA_PORTABLE,
   BKI_ISA_AVX2,
   BKI_ISA_AVX512,
+  BKI_ISA_AVX512BF16,
   BKI_ISA_AMX,
 } bki_isa;
 
@@ -60,7 +61,7 @@ typedef struct bki_backend_ops {
 extern const bki_backend_ops bki_backend_cpu; /* own kernels, threads over texts */
 extern const bki_backend_ops bki_backend_ref; /* the oracle: plain loops in double precision, engine full */
 
-/* "auto", "portable", "avx2", "avx512", "amx". */
+/* "auto", "portable", "avx2", "avx512", "avx512bf16", "amx". */
 const char *bki_isa_name(bki_isa isa);
 
 #endif

@@ -1,7 +1,7 @@
 #include "backend.h"
 
 const char *bki_isa_name(bki_isa isa) {
-  static const char *const names[] = {"auto", "portable", "avx2", "avx512", "amx"};
+  static const char *const names[] = {"auto", "portable", "avx2", "avx512", "avx512bf16", "amx"};
   return names[isa];
 }
 

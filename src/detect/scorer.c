@@ -41,7 +41,7 @@ static bki_status find_isa(bki_isa *out, const char *name, bki_error *err) {
     }
   }
   char quoted[BKI_QUOTE_SIZE];
-  return bki_fail(err, BKI_E_USAGE, "expected isa auto, portable, avx2, avx512 or amx, found %s",
+  return bki_fail(err, BKI_E_USAGE, "expected isa auto, portable, avx2, avx512, avx512bf16 or amx, found %s",
                   bki_quote(quoted, (bki_str){name, strlen(name)}));
 }
 

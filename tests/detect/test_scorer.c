@@ -212,7 +212,7 @@ Test(scorer, refuses_unknown_names_and_values) {
   check_refused(model, &config, BKI_E_USAGE, "expected backend auto, cpu, ref or cuda, found \"gpu\\x0a\"");
   config = ref_config();
   config.isa = "sse9";
-  check_refused(model, &config, BKI_E_USAGE, "expected isa auto, portable, avx2, avx512 or amx, found \"sse9\"");
+  check_refused(model, &config, BKI_E_USAGE, "expected isa auto, portable, avx2, avx512, avx512bf16 or amx, found \"sse9\"");
   config = ref_config();
   config.engine = (bki_engine)7;
   check_refused(model, &config, BKI_E_USAGE, "unknown engine 7");
