@@ -22,8 +22,8 @@ typedef enum bki_isa {
 
 /* Resolved and checked by the scorer: an engine that the backend runs for this model, a known precision. */
 typedef struct bki_backend_config {
-  bki_engine engine; /* FULL or INCREMENTAL */
-  bki_precision precision;
+  bki_engine engine;       /* FULL or INCREMENTAL */
+  bki_precision precision; /* not EXACT: that is made of two backends */
   bki_isa isa;
   bool increments;
   const int32_t *devices; /* [n_devices] GPUs; none: the first */
@@ -48,6 +48,7 @@ typedef struct bki_picks {
 
 typedef struct bki_backend_ops {
   const char *name;
+  bki_precision screen; /* the precision that is faster than fp32; FP32: none is */
 
   /* Whether the engine `incremental` runs this model. */
   bool (*has_incremental)(const bki_model_config *model);

@@ -76,6 +76,7 @@ static bki_status score_some(bki_backend *backend, const bki_sequence *sequences
 }
 
 const bki_backend_ops bki_backend_cpu = {.name = "cpu",
+                                         .screen = BKI_PRECISION_BF16,
                                          .has_incremental = has_incremental,
                                          .create = create,
                                          .destroy = destroy,
