@@ -54,7 +54,7 @@ static int explain(const char *store_path, const char *id, const cli_rule_option
   }
   cli_rule_apply(options, &rule);
   const bki_classes classes = {bki_store_classes(store), bki_store_n_classes(store)};
-  if (bki_rule_check(&rule, &err) != BKI_OK ||
+  if (bki_rule_check(&rule, &err) != BKI_OK || bki_scan_check_rule(store, &rule, &err) != BKI_OK ||
       bki_store_find(store, (bki_str){id, strlen(id)}, &cursor, &sample, &err) != BKI_OK) {
     exit_code = cli_error(&err);
     goto done;

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include <bki/scan.h>
+
 #include "array.h"
 #include "fail.h"
 #include "rule.h"
@@ -77,6 +79,7 @@ static bki_status flag(void *user, const bki_sample *sample, bki_error *err) {
 
 static bki_status run(bki_analysis *analysis, bki_store *store, const bki_rule *rule, bki_error *err) {
   int64_t last_index = INT64_MAX;
+  BKI_TRY(bki_scan_check_rule(store, rule, err));
   BKI_TRY(bki_dictionary_create(&analysis->dictionary, rule, bki_store_n_classes(store), err));
   analysis->ids = bki_arena_create();
   if (analysis->ids == NULL) {
