@@ -68,12 +68,12 @@ result $? "a scan of standard input stops at a bad record"
 scan cut.bki - --precision exact --quiet <corpus.jsonl >/dev/null && dump cut.bki | cmp - exact.dump
 result $? "and goes on to the same contents, counts included"
 
-bki keywords exact.bki -p 6 >/dev/null 2>refused.err
+bki keywords exact.bki --rule paper -p 6 >/dev/null 2>refused.err
 [ $? -eq 2 ] && grep -q 'made sure of the 5 best words of each text (precision exact), found p = 6' refused.err
 result $? "a rule that selects more words is refused"
-bki keywords fp32.bki -p 2 --json >fp32.json && bki keywords exact.bki -p 2 --json | cmp - fp32.json
+bki keywords fp32.bki --rule paper -p 2 --json >fp32.json && bki keywords exact.bki --rule paper -p 2 --json | cmp - fp32.json
 result $? "one that selects fewer is not"
-bki explain exact.bki 0 -p 6 >/dev/null 2>&1
+bki explain exact.bki 0 --rule paper -p 6 >/dev/null 2>&1
 [ $? -eq 2 ]
 result $? "explain: the same"
 

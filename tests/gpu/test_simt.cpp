@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "launch.cuh"
+#include "ptx.cuh"
 #include "standin.h"
 
 namespace {
@@ -185,6 +186,77 @@ Test(simt, a_shuffle_that_lanes_of_its_mask_do_not_reach_aborts, .signal = SIGAB
 }
 Test(simt, a_lane_outside_its_mask_aborts, .signal = SIGABRT) {
   run(foreign_mask, 1, 32, 0);
+}
+
+// The second warp says that it was there, the first waits for it; then the other way round.
+__global__ void take_turns(int *out) {
+  const bool first = threadIdx.x < 32;
+  if (!first) {
+    out[threadIdx.x] = 1;
+    bki_ptx_named_arrive<1>(64);
+    bki_ptx_named_wait<2>(64);
+    out[threadIdx.x] += 10 * out[threadIdx.x - 32];
+  } else {
+    bki_ptx_named_wait<1>(64);
+    out[threadIdx.x] = out[threadIdx.x + 32] + 1;
+    bki_ptx_named_arrive<2>(64);
+  }
+}
+
+Test(simt, warps_take_turns_at_named_barriers) {
+  std::vector<int> out(64);
+  run(take_turns, 2, 64, 0, out.data());
+  for (int i = 0; i < 32; i++) {
+    cr_assert_eq(out[static_cast<size_t>(i)], 2);
+    cr_assert_eq(out[static_cast<size_t>(i) + 32], 21);
+  }
+}
+
+// A ring of two buffers that lane 0 fills: every lane sees what was sent for its phase.
+__global__ void ring(int *out, const int *in, int n) {
+  BKI_DYNAMIC_SHARED(int, memory);  // two buffers of 4, two barriers
+  uint64_t *arrived = reinterpret_cast<uint64_t *>(memory + 8);
+  if (threadIdx.x == 0) {
+    bki_ptx_barrier_init(&arrived[0], 1);
+    bki_ptx_barrier_init(&arrived[1], 1);
+  }
+  __syncthreads();
+  for (int t = 0; t < n; t++) {
+    if (threadIdx.x == 0) {
+      bki_ptx_barrier_arrive_expect(&arrived[t % 2], 16);
+      bki_ptx_bulk_copy(memory + t % 2 * 4, in + 4 * t, 16, &arrived[t % 2]);
+    }
+    bki_ptx_barrier_wait(&arrived[t % 2], static_cast<unsigned>(t) / 2 % 2);
+    out[32 * t + static_cast<int>(threadIdx.x)] = memory[t % 2 * 4 + static_cast<int>(threadIdx.x) % 4];
+    __syncwarp();
+  }
+}
+
+Test(simt, bulk_copies_are_there_when_their_phase_ends) {
+  std::vector<int> in(4 * 5), out(32 * 5);
+  for (size_t i = 0; i < in.size(); i++) {
+    in[i] = static_cast<int>(i);
+  }
+  run(ring, 2, 32, 48, out.data(), in.data(), 5);
+  for (size_t i = 0; i < out.size(); i++) {
+    cr_assert_eq(out[i], static_cast<int>(i / 32 * 4 + i % 4));
+  }
+}
+
+__global__ void lonely_turn() {
+  bki_ptx_named_wait<3>(64);
+}
+__global__ void nothing_sent() {
+  BKI_DYNAMIC_SHARED(uint64_t, arrived);
+  bki_ptx_barrier_init(arrived, 1);
+  bki_ptx_barrier_wait(arrived, 0);
+}
+
+Test(simt, a_named_barrier_that_too_few_reach_aborts, .signal = SIGABRT) {
+  run(lonely_turn, 1, 32, 0);
+}
+Test(simt, waiting_for_a_copy_that_nobody_sends_aborts, .signal = SIGABRT) {
+  run(nothing_sent, 1, 1, 8);
 }
 
 __global__ void atomics(int *i, unsigned *u, unsigned long long *l, float *f, int *largest) {

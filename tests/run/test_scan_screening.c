@@ -37,7 +37,8 @@ Test(scan_screening, answers_rules_that_select_no_more_words) {
   bki_rule_init(&rule, BKI_PRESET_PAPER);
   for (rule.p = 1; rule.p <= 3; rule.p++) {
     bki_analysis *analysis = NULL;
-    cr_assert_eq(bki_analysis_run(&analysis, store, &rule, &err), rule.p <= 2 ? BKI_OK : BKI_E_USAGE, "p %d", rule.p);
+    cr_assert_eq(bki_analysis_run(&analysis, store, &rule, BKI_DECIDE_PAPER, &err), rule.p <= 2 ? BKI_OK : BKI_E_USAGE,
+                 "p %d", rule.p);
     bki_analysis_destroy(analysis);
   }
   cr_assert_str_eq(

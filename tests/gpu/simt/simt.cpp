@@ -24,7 +24,7 @@ namespace {
 
 constexpr size_t STACK_BYTES = 256 * 1024;  // untouched pages cost nothing
 
-enum class state { READY, RUNNING, BARRIER, WARP, DONE };
+enum class state { READY, RUNNING, BARRIER, WARP, POLL, DONE };
 
 struct thread {
   state at = state::READY;
@@ -33,6 +33,12 @@ struct thread {
   unsigned mask = 0;
   int source = 0;
   uint64_t value = 0;  // brought to an exchange, then taken from it
+  const std::function<bool()> *ready = nullptr;
+};
+
+struct named {
+  int arrived = 0;
+  unsigned uses = 0;
 };
 
 struct fiber {
@@ -48,6 +54,7 @@ struct machine {
   std::vector<thread> threads;  // of the block
   std::vector<std::unique_ptr<fiber>> fibers;
   std::vector<char> shared;
+  named barriers[16];
   fiber *running = nullptr;
   int started = 0;  // threads of the block that a fiber has taken
   bool descending = false;
@@ -175,6 +182,17 @@ bool release_warps() {
   return released;
 }
 
+bool release_polls() {
+  bool released = false;
+  for (thread &t : m.threads) {
+    if (t.at == state::POLL && (*t.ready)()) {
+      t.at = state::READY;
+      released = true;
+    }
+  }
+  return released;
+}
+
 [[noreturn]] void stuck() {
   std::fprintf(stderr, "simt: %s, block (%u, %u, %u): threads wait for others that do not come:", m.work->name,
                blockIdx.x, blockIdx.y, blockIdx.z);
@@ -182,7 +200,10 @@ bool release_warps() {
   for (size_t i = 0; i < m.threads.size(); i++) {
     const thread &t = m.threads[i];
     if (t.at != state::DONE && (i == 0 || t.line != m.threads[i - 1].line) && told++ < 8) {
-      std::fprintf(stderr, " %zu (line %d, %s)", i, t.line, t.at == state::BARRIER ? "__syncthreads" : "warp");
+      std::fprintf(stderr, " %zu (line %d, %s)", i, t.line,
+                   t.at == state::BARRIER ? "__syncthreads"
+                   : t.at == state::WARP  ? "warp"
+                                          : "memory or a named barrier");
     }
   }
   std::fprintf(stderr, "\n");
@@ -202,11 +223,12 @@ void run_block(const launch &work) {
   m.shared.shrink_to_fit();  // for ASan, what is behind is out of bounds
   const size_t n = static_cast<size_t>(work.block.x) * work.block.y * work.block.z;
   m.threads.assign(n, thread());
+  std::fill(std::begin(m.barriers), std::end(m.barriers), named());
   m.started = 0;
   while (m.started < static_cast<int>(n)) {
     resume(idle_fiber());
   }
-  while (release_barrier() || release_warps()) {
+  while (release_barrier() || release_warps() || release_polls()) {
     for (size_t i = 0; i < m.fibers.size(); i++) {
       fiber &f = *m.fibers[i];
       if (f.current >= 0 && m.threads[f.current].at == state::READY) {
@@ -256,6 +278,25 @@ int lane() {
 
 void barrier(int line) {
   wait(state::BARRIER, line);
+}
+
+void wait_until(const std::function<bool()> &ready, int line) {
+  if (!ready()) {
+    m.threads[m.running->current].ready = &ready;
+    wait(state::POLL, line);
+  }
+}
+
+void named_barrier(int id, int threads, bool waits, int line) {
+  named &b = m.barriers[id];
+  const unsigned use = b.uses;
+  if (++b.arrived == threads) {
+    b.arrived = 0;
+    b.uses++;
+  }
+  if (waits) {
+    wait_until([&b, use] { return b.uses != use; }, line);
+  }
 }
 
 uint64_t meet(exchange kind, unsigned mask, uint64_t value, int source, int line) {

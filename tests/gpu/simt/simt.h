@@ -19,11 +19,16 @@
 
 #include <cuda_fp16.h>
 #include <cuda_runtime_api.h>
+#include <vector_functions.h>
 
 #undef __shared__
 #define __shared__ static __attribute__((section("bki_simt_shared")))
 #undef __forceinline__
 #define __forceinline__ inline
+#undef __grid_constant__
+#define __grid_constant__
+#undef __launch_bounds__
+#define __launch_bounds__(...)
 
 // All __shared__ arrays of the program or library that this is compiled into.
 extern "C" __attribute__((weak, visibility("hidden"))) char __start_bki_simt_shared[], __stop_bki_simt_shared[];
@@ -54,6 +59,10 @@ enum class exchange { SHUFFLE, BALLOT, SYNC };
 // not there; BALLOT: a bit for each lane that brought a value other than 0.
 uint64_t meet(exchange kind, unsigned mask, uint64_t value, int source, int line);
 int lane();
+// Waits until what other threads do makes `ready` true.
+void wait_until(const std::function<bool()> &ready, int line);
+// A thread arrives at a named barrier, 1 .. 15, of so many threads, and waits for the others or does not.
+void named_barrier(int id, int threads, bool waits, int line);
 
 template <typename... P, typename... A>
 void submit(const char *name, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
@@ -151,6 +160,9 @@ inline float __expf(float x) {
 }
 inline float rsqrtf(float x) {
   return 1.0f / std::sqrt(x);
+}
+inline float __fmul_rn(float x, float y) {
+  return x * y;
 }
 inline float __fdividef(float x, float y) {
   return x / y;

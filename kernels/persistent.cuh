@@ -1,0 +1,173 @@
+// What the persistent kernels share: the cell, slots and the queue they take work from, outputs.
+#ifndef BKI_KERNELS_PERSISTENT_CUH
+#define BKI_KERNELS_PERSISTENT_CUH
+
+#include "persistent_index.h"
+#include "ptx.cuh"
+
+#define BKI_DEVICE __device__ static __forceinline__
+
+// The cell, from pre-activations that bki_k_gate_scale is in: z_i, z_f, z_o are halves. Products and sums are spelled
+// out, so that no compiler fuses them one way in one kernel and another way in the next.
+
+// One tanh.approx a gate: sigma(z) = tanh(z / 2) / 2 + 1 / 2.
+BKI_DEVICE float bki_cell_fast(float i, float f, float g, float o, float *c) {
+  const float input = fmaf(0.5f, bki_ptx_tanh(i), 0.5f);
+  const float forget = fmaf(0.5f, bki_ptx_tanh(f), 0.5f);
+  const float output = fmaf(0.5f, bki_ptx_tanh(o), 0.5f);
+  *c = fmaf(forget, *c, __fmul_rn(input, bki_ptx_tanh(g)));
+  return __fmul_rn(output, bki_ptx_tanh(*c));
+}
+
+// e^(-2 z), at most 2^40: three of these have a product, and what is cut off is below 2^-40. A NaN stays one.
+BKI_DEVICE float bki_exp_minus_2(float z) {
+  const float exponent = __fmul_rn(z, -2.885390082f);
+  return bki_ptx_ex2(exponent > 40.0f ? 40.0f : exponent);
+}
+
+// To about 1e-7, in 5 ex2 and 2 reciprocals: with A = e^-i, F = e^-f, B = e^-2g, O = e^-o, D = e^-2c
+//   c = (c (1 + A) (1 + B) + (1 + F) (1 - B)) / ((1 + F) (1 + A) (1 + B)),  h = (1 - D) / ((1 + O) (1 + D)).
+BKI_DEVICE float bki_cell_accurate(float i, float f, float g, float o, float *c) {
+  const float B = bki_exp_minus_2(g);
+  const float input = __fmul_rn(1.0f + bki_exp_minus_2(i), 1.0f + B);
+  const float forget = 1.0f + bki_exp_minus_2(f);
+  const float sum = fmaf(*c, input, __fmul_rn(forget, 1.0f - B));
+  *c = __fmul_rn(sum, bki_ptx_rcp(__fmul_rn(forget, input)));
+  const float D = bki_exp_minus_2(*c);
+  const float output = __fmul_rn(1.0f + bki_exp_minus_2(o), 1.0f + D);
+  return __fmul_rn(1.0f - D, bki_ptx_rcp(output));
+}
+
+// Bits of |x - y|: as numbers they are ordered like the distances, and a NaN comes last.
+BKI_DEVICE uint32_t bki_distance(float x, float y) {
+  return __float_as_uint(fabsf(x - y));
+}
+
+// 8 rows that run together, in shared memory. In the scan kernel they are an item; in the base kernel 8 texts, whose
+// steps are those of the first.
+struct bki_slot {
+  int64_t word[BKI_K_ITEM_ROWS];  // in ids: of the first step. An item has one for all rows
+  int32_t mark[BKI_K_ITEM_ROWS];  // item: the step that a row holds in, or -1; texts: lengths, 0 where none is
+  int32_t step;
+  int32_t steps;   // 0: there is no work left
+  int64_t number;  // item, or first of the texts
+};
+
+template <bool BASE>
+BKI_DEVICE bool bki_holds(const bki_slot &slot, int r) {
+  return BASE ? slot.step >= slot.mark[r] : slot.step == slot.mark[r];
+}
+
+// One thread gives the slot its next work.
+template <bool BASE>
+__device__ static void bki_slot_fill(bki_slot *slot, const bki_k_work &w, int dir) {
+  const bki_k_direction &d = w.direction[dir];
+  const int64_t taken = (int64_t)atomicAdd(w.queue + dir, 1u);
+  const bool some = taken < (BASE ? bki_k_blocks(d.n_texts, BKI_K_ITEM_ROWS) : d.n_items);
+  slot->number = BASE ? taken * BKI_K_ITEM_ROWS : taken;
+  for (int r = 0; r < BKI_K_ITEM_ROWS; r++) {
+    if (BASE) {
+      const bool text = slot->number + r < d.n_texts;
+      slot->mark[r] = text ? d.texts[slot->number + r].length : 0;
+      slot->word[r] = text ? d.texts[slot->number + r].word : 0;
+    } else {
+      slot->mark[r] = some ? d.items[taken].skip[r] : -1;
+      slot->word[r] = some ? d.items[taken].word : 0;
+    }
+  }
+  slot->step = 0;
+  slot->steps = !some ? 0 : BASE ? slot->mark[0] : d.items[taken].steps;
+}
+
+// Puts the largest distance of a row's units where it belongs.
+template <bool BASE>
+BKI_DEVICE void bki_put_score(const bki_slot &slot, int r, uint32_t distance, const bki_k_work &w, int dir) {
+  const bki_k_direction &d = w.direction[dir];
+  if (BASE) {
+    atomicMax(w.scores + d.texts[slot.number + r].score, distance);
+  } else if (slot.mark[r] >= 0) {
+    atomicMax(w.scores + d.items[slot.number].score + (int64_t)d.sign * slot.mark[r], distance);
+  } else if (distance != 0) {
+    atomicAdd(w.violations, 1u);
+  }
+}
+
+// One thread ends the slot's step: scores of the rows that end with it. far [8]: their distances, 0 for the others.
+// True when the work is done.
+template <bool BASE>
+__device__ static bool bki_slot_end_step(bki_slot *slot, uint32_t *far, const bki_k_work &w, int dir) {
+  if (slot->steps == 0) {
+    return false;
+  }
+  slot->step++;
+  for (int r = 0; r < BKI_K_ITEM_ROWS; r++) {
+    if (slot->step == (BASE ? slot->mark[r] : slot->steps)) {
+      bki_put_score<BASE>(*slot, r, far[r], w, dir);
+      far[r] = 0;
+    }
+  }
+  return slot->step == slot->steps;
+}
+
+// Word that row r reads in this step. Rows that have ended, and slots without work, read one that is there.
+template <bool BASE>
+BKI_DEVICE int32_t bki_slot_word(const bki_slot &slot, int r, const bki_k_direction &d, const int32_t *ids) {
+  const int32_t step = BASE && slot.step >= slot.mark[r] ? 0 : slot.step;
+  return ids[slot.word[r] + (int64_t)d.sign * step];
+}
+
+// h (part 0) or c (part 1) of unit u that the slot's work begins with.
+template <bool BASE>
+BKI_DEVICE float bki_slot_state(const bki_slot &slot, const bki_k_direction &d, int64_t H, int part, int64_t u) {
+  const int64_t state = BASE ? -1 : d.items[slot.number].state;
+  return state < 0 ? 0.0f : d.states[(state * 2 + part) * H + u];
+}
+
+// What unit u of a text leaves after a step of the base kernel. Returns the distance of the last word's variant in the
+// text's last step, else 0: its state is the one a step earlier, which this thread stored.
+BKI_DEVICE uint32_t bki_text_output(const bki_k_work &w, int dir, const bki_slot &slot, int r, int64_t u, float h,
+                                    float c) {
+  const int32_t length = slot.mark[r];
+  const int32_t read = slot.step + 1;
+  if (read > length || (read < length - 1 && read % BKI_K_ITEM_ROWS != 0)) {
+    return 0;
+  }
+  const int64_t H = w.hidden;
+  const bki_k_direction &d = w.direction[dir];
+  const bki_k_text &text = d.texts[slot.number + r];
+  const int32_t states = read / BKI_K_ITEM_ROWS;
+  if (read % BKI_K_ITEM_ROWS == 0 && states <= bki_k_text_states(length)) {
+    float *state = d.states + (text.state + states - 1) * 2 * H + u;
+    state[0] = h;
+    state[H] = c;
+  }
+  float *final = d.finals + (int64_t)text.number * 2 * H + u;
+  if (read == length - 1) {
+    final[H] = h;
+  }
+  if (read < length) {
+    return 0;
+  }
+  final[0] = h;
+  if (length == 1) {
+    final[H] = 0;
+  }
+  if (w.readouts != nullptr) {
+    w.readouts[(text.score * w.n_directions + dir) * H + u] = final[H];
+  }
+  return bki_distance(h, final[H]);
+}
+
+// What unit u of row r leaves in the last step of an item. Returns the distance from the text.
+BKI_DEVICE uint32_t bki_item_output(const bki_k_work &w, int dir, const bki_slot &slot, int r, int64_t u, float h) {
+  const int64_t H = w.hidden;
+  const bki_k_direction &d = w.direction[dir];
+  const bki_k_item &item = d.items[slot.number];
+  if (w.readouts != nullptr && slot.mark[r] >= 0) {
+    const int64_t row = item.score + (int64_t)d.sign * slot.mark[r];
+    w.readouts[(row * w.n_directions + dir) * H + u] = h;
+  }
+  return bki_distance(h, d.finals[(int64_t)item.text * 2 * H + u]);
+}
+
+#endif

@@ -1,0 +1,257 @@
+// Kind FP32: the state of 8 SLOTS rows in shared memory (h) and registers (c), W_hh streamed through shared memory.
+//
+// A thread computes 8 rows (a slot) x 2 units x 4 gates: an 8 x 8 outer product for every k (where H is no multiple of
+// 32: x 1 unit). A chunk of columns is what the 16 threads of a slot do at once; c of all chunks stays in registers:
+//
+//              columns of a chunk (units x gates)          a warp: 4 slots x 8 threads, so that for a k it reads
+//   slot 0   [ thread 0 | thread 1 | .. | 15 ]             128 bytes of h and 256 of W_hh in 4 wavefronts for
+//   slot 1   [ thread 0 | ..                                64 FFMA
+//   ..
+#include "persistent.cuh"
+#include "persistent_launch.cuh"
+#include "persistent_weights.h"
+
+namespace {
+
+enum { STAGE_K = 16 };  // k of W_hh in a buffer of the stream
+
+template <int H_, int SLOTS_>
+struct shape {
+  static constexpr int H = H_;
+  static constexpr int SLOTS = SLOTS_;
+  static constexpr int ROWS = 8 * SLOTS;
+  static constexpr int WIDE = 16;                    // threads of a slot
+  static constexpr int UNITS = H % 32 == 0 ? 2 : 1;  // of a thread in a chunk
+  static constexpr int THREADS = WIDE * SLOTS;
+  static constexpr int COLUMNS = 4 * UNITS * WIDE;  // of a chunk
+  static constexpr int CHUNKS = 4 * H / COLUMNS;
+  static constexpr int STAGE = STAGE_K * COLUMNS;  // floats
+  static constexpr int STAGES = CHUNKS * H / STAGE_K;
+  static constexpr int LINE = ROWS + 4;  // of h: [H, LINE]; 4 banks on, so that units do not meet in one
+};
+
+template <typename S>
+struct shared {
+  float h[2][S::H * S::LINE];
+  float weights[2][S::STAGE];
+  bki_slot slots[S::SLOTS];
+  int32_t words[S::ROWS];  // ids of this step; in the scan kernel the first of a slot's 8 is for all
+  uint32_t far[S::ROWS];   // largest distance so far in the step that a row ends in
+  int32_t idle;            // slots that have run out of work
+};
+
+// The stream of W_hh: chunk by chunk, k by k, step after step, one stage ahead of what is computed.
+template <typename S>
+BKI_DEVICE void fetch_stage(float *buffer, const float *weights, int stage) {
+  for (int i = (int)threadIdx.x * 4; i < S::STAGE; i += S::THREADS * 4) {
+    bki_ptx_copy16(buffer + i, weights + (int64_t)stage * S::STAGE + i);
+  }
+}
+
+// Four numbers that lie together.
+BKI_DEVICE void load4(float *to, const float *from) {
+  const float4 all = *(const float4 *)from;
+  to[0] = all.x, to[1] = all.y, to[2] = all.z, to[3] = all.w;
+}
+
+// sums[row][column] += sum_k h[k][row] w[k][column]; h and w are at this thread's rows and columns.
+template <typename S>
+BKI_DEVICE void multiply(float (&sums)[8][4 * S::UNITS], const float *h, const float *w) {
+#pragma unroll 4
+  for (int k = 0; k < STAGE_K; k++) {
+    float rows[8];
+    float columns[4 * S::UNITS];
+    load4(rows, h + k * S::LINE);
+    load4(rows + 4, h + k * S::LINE + 4);
+#pragma unroll
+    for (int e = 0; e < S::UNITS; e++) {
+      load4(columns + 4 * e, w + k * S::COLUMNS + 4 * e);
+    }
+#pragma unroll
+    for (int r = 0; r < 8; r++) {
+#pragma unroll
+      for (int j = 0; j < 4 * S::UNITS; j++) {
+        sums[r][j] = fmaf(rows[r], columns[j], sums[r][j]);
+      }
+    }
+  }
+}
+
+// Inputs of a thread's units from the row of a word: two units lie together, one shares its place with a neighbour.
+template <typename S>
+BKI_DEVICE void load_inputs(float (&x)[4 * S::UNITS], const float *row, int u) {
+#pragma unroll
+  for (int gate = 0; gate < 4; gate++) {
+#pragma unroll
+    for (int e = 0; e < S::UNITS; e++) {
+      x[gate * S::UNITS + e] = __ldg(row + bki_k_gate_column(u + e, gate));
+    }
+  }
+}
+
+// Where a thread is.
+struct place {
+  int slot;
+  int wide;  // of the slot's threads
+};
+
+BKI_DEVICE place find_place() {
+  const int warp = (int)threadIdx.x / 32;
+  const int lane = (int)threadIdx.x % 32;
+  return {warp / 2 * 4 + lane / 8, warp % 2 * 8 + lane % 8};
+}
+
+// The cells of a chunk: h of the step's end into the other buffer, c, and what the step leaves.
+template <typename S, bool BASE>
+BKI_DEVICE void end_chunk(shared<S> *m, const bki_k_work &w, int dir, place at, int chunk, int now,
+                          const float (&sums)[8][4 * S::UNITS], float (&c)[8][S::UNITS]) {
+  const bki_slot &slot = m->slots[at.slot];
+  const int u = (chunk * S::WIDE + at.wide) * S::UNITS;
+  const bool last = !BASE && slot.step + 1 == slot.steps;
+  float x[4 * S::UNITS];
+#pragma unroll
+  for (int r = 0; r < 8; r++) {
+    if (BASE || r == 0) {
+      load_inputs<S>(x, w.direction[dir].table + (int64_t)m->words[8 * at.slot + r] * 4 * S::H, u);
+    }
+    const bool hold = bki_holds<BASE>(slot, r);
+#pragma unroll
+    for (int e = 0; e < S::UNITS; e++) {
+      const int cell = (u + e) * S::LINE + 8 * at.slot + r;
+      float z[4];
+      for (int gate = 0; gate < 4; gate++) {
+        z[gate] = sums[r][gate * S::UNITS + e] + x[gate * S::UNITS + e];
+      }
+      float next = c[r][e];
+      float h = bki_cell_accurate(z[0], z[1], z[2], z[3], &next);
+      if (hold) {
+        h = m->h[now][cell];
+      } else {
+        c[r][e] = next;
+      }
+      m->h[now ^ 1][cell] = h;
+      if (BASE || last) {
+        const uint32_t far =
+            BASE ? bki_text_output(w, dir, slot, r, u + e, h, next) : bki_item_output(w, dir, slot, r, u + e, h);
+        if (far != 0) {
+          atomicMax(&m->far[8 * at.slot + r], far);
+        }
+      }
+    }
+  }
+}
+
+// h and c that a slot's new work begins with.
+template <typename S, bool BASE>
+BKI_DEVICE void begin_work(shared<S> *m, const bki_k_direction &d, place at, int now,
+                           float (&c)[S::CHUNKS][8][S::UNITS]) {
+#pragma unroll
+  for (int chunk = 0; chunk < S::CHUNKS; chunk++) {
+#pragma unroll
+    for (int e = 0; e < S::UNITS; e++) {
+      const int u = (chunk * S::WIDE + at.wide) * S::UNITS + e;
+      const float h = bki_slot_state<BASE>(m->slots[at.slot], d, S::H, 0, u);
+      const float state = bki_slot_state<BASE>(m->slots[at.slot], d, S::H, 1, u);
+#pragma unroll
+      for (int r = 0; r < 8; r++) {
+        c[chunk][r][e] = state;
+        m->h[now][u * S::LINE + 8 * at.slot + r] = h;
+      }
+    }
+  }
+}
+
+// Zeros everywhere, first work for all slots, and the first stage on its way.
+template <typename S, bool BASE>
+__device__ static void begin(shared<S> *m, const bki_k_work &w, int dir) {
+  for (int i = (int)threadIdx.x; i < 2 * S::H * S::LINE; i += S::THREADS) {
+    m->h[i / (S::H * S::LINE)][i % (S::H * S::LINE)] = 0;
+  }
+  for (int i = (int)threadIdx.x; i < S::ROWS; i += S::THREADS) {
+    m->far[i] = 0;
+  }
+  m->idle = 0;
+  __syncthreads();
+  if (threadIdx.x < S::SLOTS) {
+    bki_slot_fill<BASE>(&m->slots[threadIdx.x], w, dir);
+    atomicAdd(&m->idle, m->slots[threadIdx.x].steps == 0 ? 1 : 0);
+  }
+  fetch_stage<S>(m->weights[0], (const float *)w.direction[dir].weights, 0);
+  __syncthreads();
+}
+
+// A block is one direction; each turn of its loop is a step of all its slots.
+template <typename S, bool BASE>
+__global__ static void __launch_bounds__(S::THREADS, 1) persistent_fp32(const __grid_constant__ bki_k_work w) {
+  BKI_DYNAMIC_SHARED(shared<S>, m);
+  const int dir = (int)blockIdx.x % w.n_directions;
+  const bki_k_direction &d = w.direction[dir];
+  const place at = find_place();
+  float c[S::CHUNKS][8][S::UNITS] = {};
+  begin<S, BASE>(m, w, dir);
+  int buffer = 0;
+  for (int now = 0; m->idle < S::SLOTS; now ^= 1) {
+    const bki_slot &slot = m->slots[at.slot];
+    if (slot.step == 0 && slot.steps > 0) {
+      begin_work<S, BASE>(m, d, at, now, c);
+    }
+    for (int row = (int)threadIdx.x; row < S::ROWS; row += S::THREADS) {
+      m->words[row] = bki_slot_word<BASE>(m->slots[row / 8], row % 8, d, w.ids);
+    }
+#pragma unroll
+    for (int chunk = 0; chunk < S::CHUNKS; chunk++) {
+      float sums[8][4 * S::UNITS] = {};
+      for (int k = 0; k < S::H; k += STAGE_K) {
+        bki_ptx_copies_wait();
+        __syncthreads();  // the stage is there for all, and its other buffer is no longer read
+        const int next = (chunk * (S::H / STAGE_K) + k / STAGE_K + 1) % S::STAGES;
+        fetch_stage<S>(m->weights[buffer ^ 1], (const float *)d.weights, next);
+        multiply<S>(sums, m->h[now] + k * S::LINE + 8 * at.slot, m->weights[buffer] + 4 * S::UNITS * at.wide);
+        buffer ^= 1;
+      }
+      end_chunk<S, BASE>(m, w, dir, at, chunk, now, sums, c[chunk]);
+    }
+    __syncthreads();
+    if (threadIdx.x < S::SLOTS && bki_slot_end_step<BASE>(&m->slots[threadIdx.x], m->far + 8 * threadIdx.x, w, dir)) {
+      bki_slot_fill<BASE>(&m->slots[threadIdx.x], w, dir);
+      atomicAdd(&m->idle, m->slots[threadIdx.x].steps == 0 ? 1 : 0);
+    }
+    __syncthreads();
+  }
+  bki_ptx_copies_wait();
+}
+
+template <typename S>
+cudaError_t start(bool base, const bki_k_work *work, const bki_k_gpu *gpu, cudaStream_t stream) {
+  return bki_persistent_start(base ? persistent_fp32<S, true> : persistent_fp32<S, false>, base, work, gpu, S::THREADS,
+                              S::SLOTS, sizeof(shared<S>), stream);
+}
+
+template <typename S>
+bool fits(const bki_k_gpu *gpu) {
+  return (int64_t)sizeof(shared<S>) <= gpu->shared_bytes;
+}
+
+}  // namespace
+
+int bki_fp32_runs(int32_t hidden, const bki_k_gpu *gpu) {
+  return hidden > 0 && hidden % BKI_K_HIDDEN_STEP == 0 && hidden <= BKI_K_MAX_HIDDEN && fits<shape<128, 4>>(gpu);
+}
+
+// 128 rows where the shared memory holds them; below H = 128 blocks are small, and a multiprocessor has several.
+cudaError_t bki_fp32_start(bool base, const bki_k_work *work, const bki_k_gpu *gpu, cudaStream_t stream) {
+  switch (work->hidden) {
+    case 16: return start<shape<16, 4>>(base, work, gpu, stream);
+    case 32: return start<shape<32, 4>>(base, work, gpu, stream);
+    case 48: return start<shape<48, 4>>(base, work, gpu, stream);
+    case 64: return start<shape<64, 4>>(base, work, gpu, stream);
+    case 80: return start<shape<80, 4>>(base, work, gpu, stream);
+    case 96: return start<shape<96, 4>>(base, work, gpu, stream);
+    case 112: return start<shape<112, 4>>(base, work, gpu, stream);
+    case 128: break;
+    default: return cudaErrorInvalidValue;
+  }
+  return fits<shape<128, 16>>(gpu)  ? start<shape<128, 16>>(base, work, gpu, stream)
+         : fits<shape<128, 8>>(gpu) ? start<shape<128, 8>>(base, work, gpu, stream)
+                                    : start<shape<128, 4>>(base, work, gpu, stream);
+}

@@ -1,0 +1,337 @@
+// Kinds HALF and SPLIT: W_hh in registers, as the B fragments of mma.sync; h in shared memory, where all warps read it.
+//
+// A block has 8 TILES rows of slots (2 slots to a tile of 16 rows) and H / 16 warps. A warp owns 16 units, that is two
+// blocks of 8 units x 4 gates, for all rows: the sums of a tile and the cells that follow stay within a thread. After
+// each step the warps meet, since the next product takes h of all units.
+//
+//             warp 0           warp 1        ..
+//   tile 0  [ units 0 .. 15 ][ 16 .. 31 ][ .. ]   <- rows 0 .. 7: slot 0, rows 8 .. 15: slot 1
+//   tile 1  [ ..                                  <- slots 2 and 3
+//
+// SPLIT: h = hi + lo, W = Hi + Lo, and the sum is hi Hi + (lo Hi + hi Lo); Lo is in shared memory.
+#include "persistent_launch.cuh"
+#include "persistent_stream.cuh"
+#include "persistent_weights.h"
+
+namespace {
+
+template <int H_, bool SPLIT_>
+struct shape {
+  static constexpr int H = H_;
+  static constexpr bool SPLIT = SPLIT_;
+  static constexpr int PARTS = SPLIT ? 2 : 1;  // halves that h is the sum of
+  static constexpr int GROUP = SPLIT ? 1 : 2;  // blocks of units that are summed at once
+  static constexpr int TILES = SPLIT ? 2 : 4;
+  static constexpr int SLOTS = 2 * TILES;
+  static constexpr int ROWS = 16 * TILES;
+  static constexpr int THREADS = 32 * (H / 16);
+  static constexpr int SLICES = H / 16;  // of k
+  static constexpr int LINE = H == 128 ? H : H + 8;
+};
+
+template <typename S, bool BASE>
+struct shared {
+  uint16_t h[2][S::PARTS][S::ROWS * S::LINE];
+  float4 c[S::TILES][2][S::THREADS];              // a thread's own: rows of slots 2 tile and 2 tile + 1, two units each
+  float x[2][BASE ? 1 : S::SLOTS][4 * S::H];      // inputs of two steps
+  uint2 low[S::SPLIT ? 4 * S::H * S::H / 4 : 1];  // fragments of Lo
+  bki_stream streams[S::SLOTS];
+  int32_t words[S::SLOTS];  // of the step after the next
+  uint32_t far[S::ROWS];    // largest distance so far in the step that a row ends in
+  int32_t idle;             // slots that have run out of work
+  float back;               // what sums are multiplied by
+  int32_t fresh;            // step that some slot begins new work with
+};
+
+// Fragments of the warp's 16 units.
+template <typename S>
+using fragments = uint32_t[2][4][S::SLICES][2];
+
+template <typename S>
+BKI_DEVICE int fragment_place(int block, int gate, int slice) {
+  return ((block * 4 + gate) * S::SLICES + slice) * 32 + (int)threadIdx.x % 32;
+}
+
+template <typename S>
+BKI_DEVICE void load_weights(fragments<S> &b, const void *image) {
+#pragma unroll
+  for (int i = 0; i < 2 * 4 * S::SLICES; i++) {
+    const int block = i / (4 * S::SLICES);
+    const int gate = i / S::SLICES % 4;
+    const int slice = i % S::SLICES;
+    const uint2 pair = ((const uint2 *)image)[fragment_place<S>((int)threadIdx.x / 32 * 2 + block, gate, slice)];
+    b[block][gate][slice][0] = pair.x;
+    b[block][gate][slice][1] = pair.y;
+  }
+}
+
+// sums [block][4 gate + i]: of a tile, for GROUP blocks from `first`.
+template <typename S, bool BASE>
+BKI_DEVICE void multiply(float (&sums)[S::GROUP][16], const shared<S, BASE> *m, const fragments<S> &b, int now,
+                         int tile, int first) {
+  const int lane = (int)threadIdx.x % 32;
+  float rest[S::SPLIT ? 16 : 1] = {};
+#pragma unroll
+  for (int slice = 0; slice < S::SLICES; slice++) {
+    uint32_t a[S::PARTS][4];
+#pragma unroll
+    for (int part = 0; part < S::PARTS; part++) {
+      const int at = bki_k_half_h_place(S::H, 16 * tile + lane % 16, 16 * slice + lane / 16 * 8);
+      bki_ptx_load_matrices(a[part], m->h[now][part] + at);
+    }
+#pragma unroll
+    for (int i = 0; i < 4 * S::GROUP; i++) {
+      const int block = first + i / 4;
+      const int gate = i % 4;
+      bki_ptx_mma(sums[i / 4] + 4 * gate, a[0], b[block][gate][slice][0], b[block][gate][slice][1]);
+      if (S::SPLIT) {
+        const uint2 low = m->low[fragment_place<S>((int)threadIdx.x / 32 * 2 + block, gate, slice)];
+        bki_ptx_mma(rest + 4 * gate, a[S::PARTS - 1], b[block][gate][slice][0], b[block][gate][slice][1]);
+        bki_ptx_mma(rest + 4 * gate, a[0], low.x, low.y);
+      }
+    }
+  }
+  if (S::SPLIT) {
+#pragma unroll
+    for (int i = 0; i < 16; i++) {
+      sums[0][i] += rest[S::SPLIT ? i : 0];
+    }
+  }
+}
+
+// Two neighbouring units of h as they go into the product.
+template <typename S>
+BKI_DEVICE void put_h(uint32_t (&pairs)[S::PARTS], float h0, float h1) {
+  pairs[0] = bki_ptx_pack_halves(h0, h1);
+  if (S::SPLIT) {
+    const float2 high = bki_ptx_unpack_halves(pairs[0]);
+    pairs[S::PARTS - 1] = bki_ptx_pack_halves(h0 - high.x, h1 - high.y);
+  }
+}
+
+// Inputs of the two units: gates i, f, g, o of both, side by side.
+template <typename S, bool BASE>
+BKI_DEVICE const float *find_inputs(const shared<S, BASE> *m, const bki_k_work &w, int dir, const bki_slot &work, int r,
+                                    int now, int slot, int u) {
+  const bki_k_direction &d = w.direction[dir];
+  const float *word = BASE ? d.table + (int64_t)bki_slot_word<BASE>(work, r, d, w.ids) * 4 * S::H : m->x[now][slot];
+  return word + bki_k_gate_column(u, 0);
+}
+
+// The cells of one slot's row and two units.
+template <typename S, bool BASE>
+BKI_DEVICE void end_row(shared<S, BASE> *m, const bki_k_work &w, int dir, int now, int tile, int half, int u,
+                        const float (&sums)[16], float *c) {
+  const int lane = (int)threadIdx.x % 32;
+  const int r = lane / 4;
+  const int slot = 2 * tile + half;
+  const bki_slot &work = m->streams[slot].work[m->streams[slot].now];
+  const float4 *inputs = (const float4 *)find_inputs<S, BASE>(m, w, dir, work, r, now, slot, u);
+  const float4 low = inputs[0];
+  const float4 high = inputs[1];
+  const float x[2][4] = {{low.x, low.z, high.x, high.z}, {low.y, low.w, high.y, high.w}};
+  const bool hold = bki_holds<BASE>(work, r);
+  float h[2];
+#pragma unroll
+  for (int e = 0; e < 2; e++) {
+    float z[4];
+#pragma unroll
+    for (int gate = 0; gate < 4; gate++) {
+      const float sum = sums[bki_k_lane_sum(gate, half, e)];
+      z[gate] = S::SPLIT ? fmaf(sum, m->back, x[e][gate]) : sum + x[e][gate];
+    }
+    float next = c[e];
+    h[e] = S::SPLIT ? bki_cell_accurate(z[0], z[1], z[2], z[3], &next) : bki_cell_fast(z[0], z[1], z[2], z[3], &next);
+    c[e] = hold ? c[e] : next;
+    if (BASE || work.step + 1 == work.steps) {
+      const uint32_t far =
+          BASE ? bki_text_output(w, dir, work, r, u + e, h[e], next) : bki_item_output(w, dir, work, r, u + e, h[e]);
+      if (far != 0) {
+        atomicMax(&m->far[8 * slot + r], far);
+      }
+    }
+  }
+  uint32_t pairs[S::PARTS];
+  put_h<S>(pairs, h[0], h[1]);
+  const int at = bki_k_half_h_place(S::H, 16 * tile + bki_k_lane_row(lane, half), u);
+#pragma unroll
+  for (int part = 0; part < S::PARTS; part++) {
+    const uint32_t old = *(const uint32_t *)(m->h[now][part] + at);
+    *(uint32_t *)(m->h[now ^ 1][part] + at) = hold ? old : pairs[part];
+  }
+}
+
+// h and c of the slots whose work begins.
+template <typename S, bool BASE>
+BKI_DEVICE void begin_work(shared<S, BASE> *m, const bki_k_work &w, int dir, int now) {
+  const int lane = (int)threadIdx.x % 32;
+  for (int i = 0; i < 4 * S::TILES; i++) {
+    const int tile = i / 4;
+    const int block = i / 2 % 2;
+    const int half = i % 2;
+    const bki_slot &work = m->streams[2 * tile + half].work[m->streams[2 * tile + half].now];
+    if (work.step > 0 || work.steps == 0) {
+      continue;
+    }
+    const int u = bki_k_lane_unit(lane, (int)threadIdx.x / 32 * 2 + block, 0);
+    float state[2][2];
+    for (int e = 0; e < 2; e++) {
+      state[0][e] = bki_slot_state<BASE>(work, w.direction[dir], S::H, 0, u + e);
+      state[1][e] = bki_slot_state<BASE>(work, w.direction[dir], S::H, 1, u + e);
+    }
+    float *c = (float *)&m->c[tile][block][threadIdx.x] + 2 * half;
+    c[0] = state[1][0];
+    c[1] = state[1][1];
+    uint32_t pairs[S::PARTS];
+    put_h<S>(pairs, state[0][0], state[0][1]);
+    for (int part = 0; part < S::PARTS; part++) {
+      const int at = bki_k_half_h_place(S::H, 16 * tile + bki_k_lane_row(lane, half), u);
+      *(uint32_t *)(m->h[now][part] + at) = pairs[part];
+    }
+  }
+}
+
+// Sends for the inputs of the words of all slots.
+template <typename S, bool BASE>
+BKI_DEVICE void fetch_inputs(shared<S, BASE> *m, const float *table, int buffer) {
+  for (int i = (int)threadIdx.x; !BASE && i < S::SLOTS * S::H; i += S::THREADS) {
+    const int slot = i / S::H;
+    const int at = i % S::H * 4;
+    bki_ptx_copy16(m->x[buffer][BASE ? 0 : slot] + at, table + (int64_t)m->words[slot] * 4 * S::H + at);
+  }
+  bki_ptx_copies_end_group();
+}
+
+// Words and inputs of the first two steps, and Lo.
+template <typename S, bool BASE>
+__device__ static void begin(shared<S, BASE> *m, const bki_k_work &w, int dir) {
+  for (int i = (int)threadIdx.x; i < 2 * S::PARTS * S::ROWS * S::LINE; i += S::THREADS) {
+    m->h[0][0][i] = 0;
+  }
+  for (int i = (int)threadIdx.x; i < S::TILES * 2 * S::THREADS; i += S::THREADS) {
+    m->c[0][0][i] = make_float4(0, 0, 0, 0);
+  }
+  for (int i = (int)threadIdx.x; S::SPLIT && i < S::H * S::H; i += S::THREADS) {
+    m->low[S::SPLIT ? i : 0] = ((const uint2 *)w.direction[dir].weights)[S::H * S::H + i];
+  }
+  for (int i = (int)threadIdx.x; i < S::ROWS; i += S::THREADS) {
+    m->far[i] = 0;
+  }
+  m->idle = 0;
+  m->fresh = 0;
+  m->back = S::SPLIT ? ((const float *)w.direction[dir].weights)[4 * S::H * S::H] : 1.0f;
+  __syncthreads();
+  if (threadIdx.x < S::SLOTS) {
+    bki_stream_begin<BASE>(&m->streams[threadIdx.x], w, dir);
+    atomicAdd(&m->idle, m->streams[threadIdx.x].work[0].steps == 0 ? 1 : 0);
+  }
+  for (int step = 0; step < 2; step++) {
+    if (!BASE && threadIdx.x < S::SLOTS) {
+      m->words[threadIdx.x] = bki_stream_fetch(&m->streams[threadIdx.x], w, dir);
+    }
+    __syncthreads();
+    fetch_inputs<S, BASE>(m, w.direction[dir].table, step);
+    __syncthreads();
+  }
+  bki_ptx_copies_wait_but_last();
+  __syncthreads();
+}
+
+// A block is one direction; each turn of its loop is a step of all its slots.
+template <typename S, bool BASE>
+__global__ static void __launch_bounds__(S::THREADS, 1) persistent_mma(const __grid_constant__ bki_k_work w) {
+  using memory = shared<S, BASE>;
+  BKI_DYNAMIC_SHARED(memory, m);
+  const int dir = (int)blockIdx.x % w.n_directions;
+  const bki_k_direction &d = w.direction[dir];
+  fragments<S> b;
+  load_weights<S>(b, d.weights);
+  begin<S, BASE>(m, w, dir);
+  for (int t = 0; m->idle < S::SLOTS; t++) {
+    const int now = t & 1;
+    if (m->fresh == t) {
+      begin_work<S, BASE>(m, w, dir, now);
+      __syncthreads();
+    }
+    if (!BASE && threadIdx.x < S::SLOTS) {
+      m->words[threadIdx.x] = bki_stream_fetch(&m->streams[threadIdx.x], w, dir);
+    }
+#pragma unroll 1
+    for (int tile = 0; tile < S::TILES; tile++) {
+#pragma unroll
+      for (int first = 0; first < 2; first += S::GROUP) {
+        float sums[S::GROUP][16] = {};
+        multiply<S, BASE>(sums, m, b, now, tile, first);
+#pragma unroll
+        for (int i = 0; i < 2 * S::GROUP; i++) {
+          const int block = first + i / 2;
+          const int u = bki_k_lane_unit((int)threadIdx.x % 32, (int)threadIdx.x / 32 * 2 + block, 0);
+          float *c = (float *)&m->c[tile][block][threadIdx.x] + i % 2 * 2;
+          end_row<S, BASE>(m, w, dir, now, tile, i % 2, u, sums[i / 2], c);
+        }
+      }
+    }
+    __syncthreads();
+    if (threadIdx.x < S::SLOTS &&
+        bki_stream_end_step<BASE>(&m->streams[threadIdx.x], m->far + 8 * threadIdx.x, w, dir)) {
+      const bki_stream &stream = m->streams[threadIdx.x];
+      atomicAdd(&m->idle, stream.work[stream.now].steps == 0 ? 1 : 0);
+      m->fresh = t + 1;
+    }
+    fetch_inputs<S, BASE>(m, d.table, now);
+    bki_ptx_copies_wait_but_last();
+    __syncthreads();
+  }
+  bki_ptx_copies_wait();
+}
+
+template <typename S>
+cudaError_t start(bool base, const bki_k_work *work, const bki_k_gpu *gpu, cudaStream_t stream) {
+  return base ? bki_persistent_start(persistent_mma<S, true>, base, work, gpu, S::THREADS, S::SLOTS,
+                                     sizeof(shared<S, true>), stream)
+              : bki_persistent_start(persistent_mma<S, false>, base, work, gpu, S::THREADS, S::SLOTS,
+                                     sizeof(shared<S, false>), stream);
+}
+
+template <int H>
+int shared_bytes(bool split) {
+  return split ? (int)sizeof(shared<shape<H, true>, false>) : (int)sizeof(shared<shape<H, false>, false>);
+}
+
+template <int H>
+cudaError_t start_kind(bool split, bool base, const bki_k_work *work, const bki_k_gpu *gpu, cudaStream_t stream) {
+  return split ? start<shape<H, true>>(base, work, gpu, stream) : start<shape<H, false>>(base, work, gpu, stream);
+}
+
+}  // namespace
+
+int bki_mma_runs(bool split, int32_t hidden, const bki_k_gpu *gpu) {
+  if (gpu->major < 8) {
+    return 0;
+  }
+  switch (hidden) {
+    case 16: return shared_bytes<16>(split) <= gpu->shared_bytes;
+    case 32: return shared_bytes<32>(split) <= gpu->shared_bytes;
+    case 48: return shared_bytes<48>(split) <= gpu->shared_bytes;
+    case 64: return shared_bytes<64>(split) <= gpu->shared_bytes;
+    case 80: return shared_bytes<80>(split) <= gpu->shared_bytes;
+    case 96: return shared_bytes<96>(split) <= gpu->shared_bytes;
+    case 112: return shared_bytes<112>(split) <= gpu->shared_bytes;
+    case 128: return shared_bytes<128>(split) <= gpu->shared_bytes;
+    default: return 0;
+  }
+}
+
+cudaError_t bki_mma_start(bool split, bool base, const bki_k_work *work, const bki_k_gpu *gpu, cudaStream_t stream) {
+  switch (work->hidden) {
+    case 16: return start_kind<16>(split, base, work, gpu, stream);
+    case 32: return start_kind<32>(split, base, work, gpu, stream);
+    case 48: return start_kind<48>(split, base, work, gpu, stream);
+    case 64: return start_kind<64>(split, base, work, gpu, stream);
+    case 80: return start_kind<80>(split, base, work, gpu, stream);
+    case 96: return start_kind<96>(split, base, work, gpu, stream);
+    case 112: return start_kind<112>(split, base, work, gpu, stream);
+    case 128: return start_kind<128>(split, base, work, gpu, stream);
+    default: return cudaErrorInvalidValue;
+  }
+}

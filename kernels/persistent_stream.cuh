@@ -1,0 +1,55 @@
+// Work of a slot whose words are known two steps ahead, so that their inputs can be on the way while others are
+// computed.
+//
+//   steps of one item after the other    .. 5 6 7 | 0 1 2 ..
+//   computed                                  ^
+//   words fetched                                   ^
+//
+// Items have 2 steps or more: what is fetched is at most one item ahead, and two records are enough.
+#ifndef BKI_KERNELS_PERSISTENT_STREAM_CUH
+#define BKI_KERNELS_PERSISTENT_STREAM_CUH
+
+#include "persistent.cuh"
+
+struct bki_stream {
+  bki_slot work[2];
+  int32_t now;    // record of the work that is computed
+  int32_t ahead;  // record that the next word is of
+  int32_t step;   // of the next word
+};
+
+template <bool BASE>
+__device__ static void bki_stream_begin(bki_stream *s, const bki_k_work &w, int dir) {
+  s->now = 0;
+  s->ahead = 0;
+  s->step = 0;
+  bki_slot_fill<BASE>(&s->work[0], w, dir);
+}
+
+// The next word of an item; 0 when there is no work left.
+__device__ static int32_t bki_stream_fetch(bki_stream *s, const bki_k_work &w, int dir) {
+  if (s->work[s->ahead].steps > 0 && s->step == s->work[s->ahead].steps) {
+    s->ahead ^= 1;
+    s->step = 0;
+    bki_slot_fill<false>(&s->work[s->ahead], w, dir);
+  }
+  const bki_slot &work = s->work[s->ahead];
+  return work.steps == 0 ? 0 : w.ids[work.word[0] + (int64_t)w.direction[dir].sign * s->step++];
+}
+
+// Ends the step. True when other work is at hand, or none is left. Texts are not fetched ahead: new ones are taken
+// here.
+template <bool BASE>
+__device__ static bool bki_stream_end_step(bki_stream *s, uint32_t *far, const bki_k_work &w, int dir) {
+  if (!bki_slot_end_step<BASE>(&s->work[s->now], far, w, dir)) {
+    return false;
+  }
+  if (BASE) {
+    bki_slot_fill<BASE>(&s->work[s->now], w, dir);
+  } else {
+    s->now ^= 1;
+  }
+  return true;
+}
+
+#endif
