@@ -125,8 +125,8 @@ static bool try_epsilon(const sample *s, double epsilon, double *share) {
     int64_t n = 0;
     double limit = 0;
     double wanted = epsilon;
-    while (!(wanted <= limit)) {
-      limit = isnan(wanted) ? INFINITY : wanted;
+    while (wanted > limit) {
+      limit = wanted;
       wanted = fmax(epsilon, BKI_SCREEN_WIDENING * largest_error(s, i, limit, &n));
     }
     n_again += n;
