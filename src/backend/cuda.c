@@ -175,6 +175,7 @@ static bki_status forward(bki_backend *backend, const bki_sequence *sequences, s
 }
 
 const bki_backend_ops bki_backend_cuda = {.name = "cuda",
+                                          .screen = BKI_PRECISION_FP16,
                                           .has_incremental = has_incremental,
                                           .create = create,
                                           .destroy = destroy,

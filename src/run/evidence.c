@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <bki/scan.h>
+
 #include "array.h"
 #include "evidence_internal.h"
 #include "fail.h"
@@ -107,6 +109,7 @@ bki_status bki_inquiry_add_case(bki_inquiry *inquiry, const int32_t *words, int3
 
 static bki_status open_inquiry(bki_inquiry *inquiry, bki_error *err) {
   BKI_TRY(bki_evidence_config_check(inquiry->config, err));
+  BKI_TRY(bki_scan_check_rule(inquiry->store, &inquiry->config->rule, err));
   const char *scanned = bki_store_setting(inquiry->store, "model_fingerprint");
   const char *given = bki_model_fingerprint(inquiry->model);
   if (scanned == NULL || strcmp(scanned, given) != 0) {
