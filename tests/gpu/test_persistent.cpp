@@ -6,7 +6,7 @@ using namespace persistent;
 namespace {
 
 const std::vector<int> RAGGED = {1, 2, 3, 8, 9, 10, 17, 23, 18, 1, 5};
-const std::vector<int> FEW = {1, 2, 9, 10, 18};  // for H = 128: a step is 4 million operations here
+const std::vector<int> FEW = {1, 2, 10};  // for H = 128: a step is 4 million operations here
 
 std::vector<model::lstm> two_lstms(int H, float gain = 2) {
   return {model::make_lstm(H, 30, gain, 1), model::make_lstm(H, 30, gain, 2)};
@@ -185,7 +185,7 @@ Test(persistent_mma, rows_without_a_variant_report_a_text_that_they_do_not_end_a
 
 Test(persistent_wgmma, ragged_texts_give_the_bits_of_the_plain_model) {
   const auto lstms = two_lstms(128);
-  const texts corpus = make_texts({1, 2, 9, 10, 18, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 4}, 30, 4);
+  const texts corpus = make_texts({1, 2, 10, 18, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 4}, 30, 4);
   const result r = run(BKI_K_HALF_WG, lstms, corpus);
   expect_bits<model::fp16>(r, lstms, corpus);
   cr_assert(r.scores == run(BKI_K_HALF, lstms, corpus).scores);  // here, where both sum in one order
