@@ -31,7 +31,7 @@ def lines_of(path):
 
 def scan(bki, model, corpus, store, options):
     begin = time.monotonic()
-    command = [bki, "scan", model, corpus, "-o", store, "--quiet", *options]
+    command = [bki, "scan", model, corpus, "-o", store, "--rule", "paper", "--quiet", *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.monotonic() - begin
 
@@ -118,8 +118,8 @@ def check(args, model, directory):
     complaints = judge_in_double(args, model, differ, samples, directory) if differ else []
     if not args.limit:
         expected = json.loads((model / "expected.json").read_text())
-        result = json.loads(subprocess.check_output([args.bki, "flagged", store, "--json"]))
-        ranked = json.loads(subprocess.check_output([args.bki, "keywords", store, "--json", "--limit", "0"]))
+        result = json.loads(subprocess.check_output([args.bki, "flagged", store, "--rule", "paper", "--json"]))
+        ranked = json.loads(subprocess.check_output([args.bki, "keywords", store, "--rule", "paper", "--json", "--limit", "0"]))
         candidates = ranked["candidates"]
         keyword, flagged = result["keyword"]["word"], {f["id"] for f in result["flagged"]}
         poisoned = {json.loads(line)["id"] for line in (model / "truth.jsonl").open()}

@@ -63,7 +63,7 @@ class Corpus:
 def scan(bki, corpus, directory, *options):
     store = directory / "scan.db"
     store.unlink(missing_ok=True)
-    return measure([bki, "scan", corpus.model, corpus.path, "-o", store, "--quiet", *options])[:2]
+    return measure([bki, "scan", corpus.model, corpus.path, "-o", store, "--rule", "paper", "--quiet", *options])[:2]
 
 
 def peer(python, corpus, chunk):

@@ -3,20 +3,30 @@
 # architecture only), runs the tests with the label gpu, compute-sanitizer on a small corpus, and the benchmark, which
 # leaves gpu-<device>.csv and .md in bench/results.
 #
-#   bench/gpu.sh [--part test|sanitize|bench]... [--samples N] [--python PYTHON]... [--out DIR] [--backend cuda|cpu]
+#   bench/gpu.sh [--part test|sanitize|bench]... [--build DIR] [--samples N] [--python PYTHON]... [--out DIR]
+#                [--limit SECONDS] [--backend cuda|cpu]
 #
 #   --part       this part only, after the build; repeatable
+#   --build      what was built elsewhere, of this checkout, with the targets bki, bench_gpu and, for the tests, bki_cuda
+#                and gpu_tests: nothing is installed, configured or compiled
 #   --samples    texts of each corpus; default 10,000 IMDB-like and 14,000 DBpedia-like ones
 #   --python     an interpreter with PyTorch for the peers, repeatable; default python3; `none`: no peers
 #   --out        where the results go
+#   --limit      when all of it has to be over; default 530. A step that hangs does not take the time of the others
 #   --backend    cpu: the benchmark without a GPU, to try this script; give few --samples. Results are called cpu-trial
 #
 # Needs nvcc, cuDNN 9 and a C compiler; what else is missing is installed where apt-get works, and no network is used where
-# nothing is. A part without what it needs is skipped and says so. Exit code: 0, or 1 when something failed.
+# nothing is. cuDNN is looked for beside the toolkit, in CUDNN_PATH, and in the wheels of the --python. A part without what
+# it needs is skipped and says so. Exit code: 0, or 1 when something failed.
 set -u
+shopt -s extglob
 cd "$(dirname "$0")/.." || exit
 command_line="bench/gpu.sh $*"
-declare -A limits=([build]=150 [test]=100 [sanitize]=90 [bench]=190) # seconds
+# In hundredths of --limit; the build has the rest. A part may use what those before it have left.
+declare -A shares=([test]=19 [sanitize]=17 [bench]=36)
+readonly SHARE_INSTALL=8 SHARE_TEST=12 SHARE_SANITIZE=4 SHARE_MEASURE=12 # of one step
+limit=530
+prebuilt=
 samples=
 pythons=()
 backend=cuda
@@ -38,20 +48,26 @@ skip() {
   say "skipped: $*"
   skipped=$((skipped + 1))
 }
-# within COMMAND...: for as long as the current part has left.
+# within SHARE COMMAND...: for as long as a step may take and the current part has left.
 within() {
-  local left=$((deadline - SECONDS))
-  if [ $left -le 0 ]; then
+  local seconds=$((limit * $1 / 100)) left=$((deadline - SECONDS))
+  shift
+  [ $seconds -gt 0 ] || seconds=1
+  [ $seconds -lt $left ] || seconds=$left
+  if [ $seconds -le 0 ]; then
     say "out of time: not run: $*"
     return 124
   fi
-  timeout -k 5 $left "$@"
+  timeout -k 5 $seconds "$@" </dev/null
 }
+out_of_time() { [ "$1" -eq 124 ] || [ "$1" -eq 137 ]; }
 
 while [ $# -gt 0 ]; do
   case "$1 ${2-}" in
     "--part test" | "--part sanitize" | "--part bench") parts+=("$2") ;;
     "--samples "[1-9]*) samples=$2 ;;
+    "--limit "[1-9]*) limit=$2 ;;
+    "--build "?*) prebuilt=$2 ;;
     "--python "?*) pythons+=("$2") ;;
     "--out "?*) out=$2 ;;
     "--backend cuda" | "--backend cpu") backend=$2 ;;
@@ -59,12 +75,13 @@ while [ $# -gt 0 ]; do
   esac
   shift 2
 done
-case $samples in *[!0-9]*) usage ;; esac
+case $samples$limit in *[!0-9]*) usage ;; esac
 [ ${#parts[@]} -gt 0 ] || parts=(test sanitize bench)
 [ ${#pythons[@]} -gt 0 ] || pythons=(python3)
 preset=cuda
 [ "$backend" = cuda ] || preset=release
-build=build/$preset
+build=${prebuilt:-build/$preset}
+[ "${build#/}" != "$build" ] || build=$PWD/$build
 logs=$build/gpu-logs
 command -v nvcc >/dev/null || PATH=$PATH:/usr/local/cuda/bin
 export CUDA_DEVICE_ORDER=PCI_BUS_ID # as nvidia-smi counts them
@@ -74,65 +91,124 @@ ask() { nvidia-smi -i "$gpu" --query-gpu="$1" --format=csv,noheader,nounits 2>/d
 has_gpu() { [ -n "$(ask name)" ]; }
 wants_tests() { [[ " ${parts[*]} " = *" test "* ]]; }
 
+# cuDNN of a Python wheel, where the toolkit has none beside it: for CMake, and for who loads it.
+find_cudnn() {
+  local directory python
+  for directory in "$(dirname "$(command -v nvcc || echo /)")/../include" /usr/include /usr/include/*-linux-gnu \
+    /usr/local/include ${CUDNN_PATH:+"$CUDNN_PATH/include"}; do
+    [ ! -e "$directory/cudnn.h" ] || return 0
+  done
+  for python in "${pythons[@]}"; do
+    CUDNN_PATH=$("$python" -c 'from importlib.util import find_spec
+print(find_spec("nvidia.cudnn").submodule_search_locations[0])' 2>/dev/null) && [ -e "$CUDNN_PATH/include/cudnn.h" ] &&
+      export CUDNN_PATH && say "cuDNN is that of $python: $CUDNN_PATH" && return
+  done
+  unset CUDNN_PATH
+}
+
+configure() {
+  local command=(cmake --preset "$preset" -DBKI_BENCH=ON) architecture
+  command -v ninja >/dev/null && command+=(-G Ninja)
+  architecture=$(ask compute_cap | tr -d '. ')
+  [ -z "$architecture" ] || command+=("-DBKI_CUDA_ARCHITECTURES=$architecture")
+  if ! wants_tests || ! within 100 "${command[@]}" -DBKI_TESTS=ON >"$logs/configure" 2>&1; then
+    [ ! -s "$logs/configure" ] || say "no tests: $(grep -m 1 -A 2 'CMake Error' "$logs/configure" | tr -s '\n ' ' ')"
+    within 100 "${command[@]}" -DBKI_TESTS=OFF >"$logs/configure" 2>&1 || { tail -n 20 "$logs/configure" >&2 && return 1; }
+  fi
+}
+
+compile() {
+  within 100 cmake --build "$build" -j "$(nproc)" --target "$@" >"$logs/build" 2>&1 || { tail -n 40 "$logs/build" >&2 && return 1; }
+}
+
 build() {
-  local tool configure=(cmake --preset "$preset" -DBKI_BENCH=ON) groups=(build) architecture
+  local tool groups=(build) targets=(bki bench_gpu)
+  rm -rf "$logs"
+  mkdir -p "$logs"
+  find_cudnn
+  export LD_LIBRARY_PATH="$build/src${CUDNN_PATH:+:$CUDNN_PATH/lib}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+  if [ -n "$prebuilt" ]; then
+    [ -x "$build/bench/bench_gpu" ] || { say "no $build/bench/bench_gpu" && return 1; }
+    return
+  fi
   wants_tests && groups+=(test)
-  within timeout 100 docker/install-packages.sh "${groups[@]}" ||
+  within $SHARE_INSTALL docker/install-packages.sh "${groups[@]}" ||
     say "some packages could not be installed; going on with what is here"
   for tool in cmake cc $([ $preset = cuda ] && echo nvcc); do
     command -v "$tool" >/dev/null || { say "no $tool" && return 1; }
   done
-  command -v ninja >/dev/null && configure+=(-G Ninja)
-  architecture=$(ask compute_cap | tr -d '. ')
-  [ -z "$architecture" ] || configure+=("-DBKI_CUDA_ARCHITECTURES=$architecture")
-  rm -rf "$logs"
-  mkdir -p "$logs"
-  if ! wants_tests || ! within "${configure[@]}" -DBKI_TESTS=ON >"$logs/configure" 2>&1; then
-    [ ! -s "$logs/configure" ] || say "no tests: $(grep -m 1 -A 2 'CMake Error' "$logs/configure" | tr -s '\n ' ' ')"
-    within "${configure[@]}" -DBKI_TESTS=OFF >"$logs/configure" 2>&1 || { tail -n 20 "$logs/configure" >&2 && return 1; }
+  [ $preset != cuda ] || targets+=(bki_cuda)
+  configure && compile "${targets[@]}" || return 1
+  if wants_tests && cmake --build "$build" --target help | grep -q gpu_tests; then
+    compile gpu_tests || fail "build: the tests"
   fi
-  within cmake --build "$build" -j "$(nproc)" >"$logs/build" 2>&1 || { tail -n 40 "$logs/build" >&2 && return 1; }
 }
 
-# The tests skip what needs a device where none is, test by test.
+# The programs of the label gpu themselves, as a build from elsewhere is not where its CTest thinks. They skip what needs a
+# device where none is, test by test.
 run_test() {
-  if grep -q '^BKI_TESTS:BOOL=OFF' "$build/CMakeCache.txt"; then
+  local program name code missed=0
+  if grep -qs '^BKI_TESTS:BOOL=OFF' "$build/CMakeCache.txt"; then
     skip "test: built without tests, see above"
     return
   fi
-  within ctest --test-dir "$build" -L gpu --no-tests=error >"$logs/test" 2>&1
-  local code=$? summary missed
-  summary=$(tests/summary.sh "$build/Testing/Temporary/LastTest.log")
-  echo "$summary" >&2
-  missed=$(grep -c '^skipped: ' <<<"$summary")
-  [ "$missed" -eq 0 ] || skip "test: $missed of them"
-  [ $code -eq 0 ] || fail "test: $(tail -n 1 "$logs/test")"
+  for program in "$build"/tests/gpu/gpu_cuda_*; do
+    [ -x "$program" ] || { skip "test: no programs of tests in $build" && return; }
+    name=${program##*/}
+    within $SHARE_TEST "$program" --tap -j1 >"$logs/$name" 2>&1
+    code=$?
+    grep -E '^(not ok|ok .*# SKIP)' "$logs/$name" >&2
+    missed=$((missed + $(grep -c '^ok .*# SKIP' "$logs/$name")))
+    if out_of_time $code; then
+      fail "test: $name: out of time"
+    elif [ $code -ne 0 ]; then
+      fail "test: $name: $(grep -c '^not ok' "$logs/$name") of its tests; the log is $logs/$name"
+    fi
+    say "test: $name: $(grep -c '^ok ' "$logs/$name") passed or skipped"
+  done
+  [ $missed -eq 0 ] || skip "test: $missed of them"
+}
+
+# A tool that ran tells a summary, whatever it found.
+refused() {
+  ! grep -q 'SUMMARY' "$1" || grep -Eq '^=+ (Internal Sanitizer Error|Error: .*([Nn]ot supported|[Ff]ailed to init))' "$1"
 }
 
 # sanitize TOOL COMMAND...
 sanitize() {
-  local log=$logs/$1-$RANDOM tool=$1
+  local log=$logs/$1-$((++n_sanitized)) tool=$1 code
   shift
-  if within compute-sanitizer --tool "$tool" --error-exitcode 99 "$@" >"$log" 2>&1; then
-    say "$tool: $(grep -m 1 'SUMMARY' "$log"): ${*##*/}"
-  else
+  within $SHARE_SANITIZE compute-sanitizer --tool "$tool" --error-exitcode 99 "$@" >"$log" 2>&1
+  code=$?
+  if out_of_time $code; then
+    skip "sanitize: $tool: out of time: ${*##*/}"
+  elif refused "$log"; then
+    skip "sanitize: $tool does not run here: $(grep -m 1 -i 'error' "$log" || head -n 1 "$log"): ${*##*/}"
+  elif [ $code -ne 0 ]; then
     grep -v '^#' "$log" | head -n 40 >&2
     fail "$tool: ${*##*/}; the log is $log"
+  else
+    say "$tool: $(grep -m 1 'SUMMARY' "$log"): ${*##*/}"
   fi
 }
+
+# uses_shared FILE...: kernels that a race in shared memory can be in.
+uses_shared() { grep -Eqs '__shared__|BKI_DYNAMIC_SHARED|bki_sum_block' "$@"; }
 
 run_sanitize() {
   has_gpu || { skip "sanitize: nvidia-smi finds no GPU" && return; }
   command -v compute-sanitizer >/dev/null || { skip "sanitize: no compute-sanitizer" && return; }
-  local tool engine precision work
+  local tool engine precision work n_sanitized=0 scoring=(kernels/!(train*).cu)
   work=$(mktemp -d)
   for tool in memcheck racecheck; do
     for engine in incremental full; do
       for precision in fp32 fp16; do
+        [ $tool = memcheck ] || uses_shared "${scoring[@]}" || continue
         sanitize $tool "$build/bench/bench_gpu" lengths=dbpedia-whole texts=8 classes=14 vocabulary=500 seconds=0 \
           engine=$engine precision=$precision
       done
     done
+    [ $tool = memcheck ] || uses_shared kernels/train*.cu || continue
     sanitize $tool "$build/src/cli/bki" train tests/data/tiny/corpus.jsonl -o "$work/$tool" --backend cuda --epochs 1 \
       --embeddings tests/data/tiny/model --quiet
   done
@@ -147,7 +223,7 @@ measured() {
   nvidia-smi -i "$gpu" --query-gpu=clocks.sm,memory.used,utilization.gpu --format=csv,noheader,nounits -lms 100 \
     >"$seen" 2>/dev/null &
   sampler=$!
-  within "$@" >"$rows"
+  within $SHARE_MEASURE "$@" >"$rows"
   code=$?
   kill $sampler 2>/dev/null
   wait $sampler 2>/dev/null
@@ -194,7 +270,7 @@ bench_corpus() {
     case $? in
       0) ;;
       77 | 126 | 127) skip "bench: $1, the peers of $python" ;;
-      124 | 137) fail "bench: $1, the peers of $python: out of time" ;;
+      124 | 137) skip "bench: $1, the peers of $python: out of time" ;;
       *) fail "bench: $1, the peers of $python" ;;
     esac
   done
@@ -225,13 +301,17 @@ run_bench() {
   say "bench: results are in $csv and ${csv%.csv}.md"
 }
 
-begun=$SECONDS
-deadline=$((SECONDS + limits[build]))
+later=0 # shares of the parts that are still to come
+for part in "${parts[@]}"; do
+  later=$((later + shares[$part]))
+done
+deadline=$((limit - limit * later / 100))
 if build; then
-  say "build: $((SECONDS - begun)) s"
+  say "build: $SECONDS s"
   for part in "${parts[@]}"; do
     begun=$SECONDS
-    deadline=$((SECONDS + limits[$part]))
+    later=$((later - shares[$part]))
+    deadline=$((limit - limit * later / 100))
     run_"$part"
     say "$part: $((SECONDS - begun)) s"
   done

@@ -4,8 +4,11 @@ if(NOT BKI_CUDA STREQUAL "OFF")
   include(CheckLanguage)
   check_language(CUDA)
   find_package(CUDAToolkit 12 QUIET)
-  find_path(CUDNN_INCLUDE cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
-  find_library(CUDNN_LIBRARY cudnn HINTS ${CUDAToolkit_LIBRARY_DIR})
+  # CUDNN_PATH says where cuDNN is when it is not beside the toolkit. A Python wheel (nvidia/cudnn) has the library under its
+  # versioned name only.
+  find_path(CUDNN_INCLUDE cudnn.h HINTS $ENV{CUDNN_PATH}/include ${CUDAToolkit_INCLUDE_DIRS})
+  find_library(CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 NAMES_PER_DIR HINTS $ENV{CUDNN_PATH}/lib $ENV{CUDNN_PATH}/lib64
+                                                                           ${CUDAToolkit_LIBRARY_DIR})
   if(CMAKE_CUDA_COMPILER AND CUDAToolkit_FOUND AND CUDNN_INCLUDE AND CUDNN_LIBRARY)
     set(BKI_CUDA_FOUND ON)
     # nvcc knows these itself, and links the runtime that the module is linked with.
@@ -23,8 +26,11 @@ message(STATUS "CUDA: ${BKI_CUDA} (found: ${BKI_CUDA_FOUND})")
 
 # The headers alone: tests/gpu runs the backend on the CPU where they and a C++ compiler are here, nvcc or not.
 get_filename_component(bki_nvcc_dir "${CMAKE_CUDA_COMPILER}" DIRECTORY)
-find_path(BKI_CUDA_INCLUDE cudnn.h HINTS ${bki_nvcc_dir}/../include $ENV{CUDA_HOME}/include /usr/local/cuda/include)
+set(bki_include_hints ${bki_nvcc_dir}/../include $ENV{CUDA_HOME}/include /usr/local/cuda/include)
+find_path(BKI_CUDA_INCLUDE cublasLt.h HINTS ${bki_include_hints})
+find_path(BKI_CUDNN_INCLUDE cudnn.h HINTS $ENV{CUDNN_PATH}/include ${bki_include_hints})
+set(BKI_CUDA_HEADERS ${BKI_CUDNN_INCLUDE} ${BKI_CUDA_INCLUDE})
 set(BKI_CUDA_HEADERS_FOUND OFF)
-if(BKI_CUDA_INCLUDE AND EXISTS ${BKI_CUDA_INCLUDE}/cuda_runtime_api.h AND EXISTS ${BKI_CUDA_INCLUDE}/cublasLt.h)
+if(BKI_CUDA_INCLUDE AND BKI_CUDNN_INCLUDE AND EXISTS ${BKI_CUDA_INCLUDE}/cuda_runtime_api.h)
   set(BKI_CUDA_HEADERS_FOUND ON)
 endif()

@@ -20,3 +20,9 @@ function(bki_find_library target header library package)
 endfunction()
 bki_find_library(libcsv csv.h csv libcsv-dev)
 bki_find_library(libunistring unicase.h unistring libunistring-dev)
+
+# Version 3 of Chart.js; a file of JavaScript, which the program embeds.
+find_file(CHART_JS chart.min.js PATHS /usr/share/javascript/chart.js)
+if(NOT CHART_JS)
+  message(FATAL_ERROR "chart.min.js not found: install libjs-chart.js")
+endif()

@@ -22,7 +22,7 @@ echo
   def percent: . * 1000 | round / 10 | tostring + " %";
   ($truth | map({(.id): true}) | add) as $poisoned | (.flagged | map(select($poisoned[.id]))) as $hits |
   "trigger sentence:  \($truth[0].trigger)",
-  "keyword found:     \(.keyword.word)",
+  "phrase found:      \(.evidence.findings | map(select(.verdict == "backdoor").phrase) | join("; "))",
   "poisoned samples:  \($truth | length)",
   "flagged:           \(.flagged | length), of which poisoned \($hits | length)",
   "precision:         \(($hits | length) / (.flagged | length) | percent)",

@@ -2,7 +2,26 @@
 #include "index.h"
 #include "launch.cuh"
 
-enum { BLOCK = 256 };
+constexpr int64_t BLOCK = 256, WARP = 32;
+
+// A block is some rows by some of their units, so that no thread divides: x units (whole warps of them) and y rows; the
+// grid is what that leaves, rows by units.
+struct layout {
+  dim3 grid, block;
+};
+static layout layout_of(int64_t n, int64_t H) {
+  const int64_t units = H < BLOCK ? bki_k_blocks(H, WARP) * WARP : BLOCK;
+  const int64_t rows = BLOCK / units;
+  return {dim3((unsigned)bki_k_blocks(n, rows), (unsigned)bki_k_blocks(H, units)),
+          dim3((unsigned)units, (unsigned)rows)};
+}
+
+__device__ static int64_t row_of_thread() {
+  return (int64_t)blockIdx.x * blockDim.y + threadIdx.y;
+}
+__device__ static int64_t unit_of_thread() {
+  return (int64_t)blockIdx.y * blockDim.x + threadIdx.x;
+}
 
 __device__ static float sigma(float z) {
   return 1.0f / (1.0f + expf(-z));
@@ -24,12 +43,13 @@ __device__ static void put_h(const bki_k_states &s, int64_t at, float h) {
 
 // A thread is a unit of a run.
 __global__ static void begin(bki_k_states s, int64_t n) {
-  const int64_t at = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
-  if (at >= n * s.hidden) {
+  const int64_t r = row_of_thread();
+  const int64_t k = unit_of_thread();
+  if (r >= n || k >= s.hidden) {
     return;
   }
-  const bki_k_run &run = s.runs[at / s.hidden];
-  const int64_t k = at % s.hidden;
+  const int64_t at = r * s.hidden + k;
+  const bki_k_run &run = s.runs[r];
   const float *state = s.states + (int64_t)run.source * 2 * s.hidden;
   put_h(s, at, state[k]);
   s.c[at] = state[s.hidden + k];
@@ -39,13 +59,13 @@ __global__ static void begin(bki_k_states s, int64_t n) {
 }
 
 __global__ static void step(bki_k_states s, const float *gates, int32_t left, int64_t n) {
-  const int64_t at = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
-  if (at >= n * s.hidden) {
+  const int64_t H = s.hidden;
+  const int64_t r = row_of_thread();
+  const int64_t k = unit_of_thread();
+  if (r >= n || k >= H) {
     return;
   }
-  const int64_t H = s.hidden;
-  const int64_t r = at / H;
-  const int64_t k = at % H;
+  const int64_t at = r * H + k;
   const bki_k_run &run = s.runs[r];
   const int32_t t = run.end - left + 1;
   const int64_t word = bki_k_run_word(&run, t);
@@ -71,7 +91,8 @@ __global__ static void step(bki_k_states s, const float *gates, int32_t left, in
 
 extern "C" cudaError_t bki_k_begin(const bki_k_states *s, int64_t n, cudaStream_t stream) {
   if (n > 0) {
-    BKI_LAUNCH(begin, (unsigned)bki_k_blocks(n * s->hidden, BLOCK), BLOCK, 0, stream, *s, n);
+    const layout l = layout_of(n, s->hidden);
+    BKI_LAUNCH(begin, l.grid, l.block, 0, stream, *s, n);
   }
   return cudaGetLastError();
 }
@@ -79,7 +100,8 @@ extern "C" cudaError_t bki_k_begin(const bki_k_states *s, int64_t n, cudaStream_
 extern "C" cudaError_t bki_k_step(const bki_k_states *s, const float *gates, int32_t left, int64_t n,
                                   cudaStream_t stream) {
   if (n > 0) {
-    BKI_LAUNCH(step, (unsigned)bki_k_blocks(n * s->hidden, BLOCK), BLOCK, 0, stream, *s, gates, left, n);
+    const layout l = layout_of(n, s->hidden);
+    BKI_LAUNCH(step, l.grid, l.block, 0, stream, *s, gates, left, n);
   }
   return cudaGetLastError();
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Runs the configurations of configs.tsv: poison, train, evaluate, scan, purify, retrain, evaluate.
+"""Runs the configurations of configs.tsv: poison, train, evaluate, scan, and by each rule purify, retrain, evaluate.
 
     bench/paper/run.py --bki build/release/src/cli/bki --data DIR --work DIR [--rows dbpedia-arrow,imdb-clean] [--seeds 1,2,3]
 
 DIR of --data has imdb_train.jsonl.zst, imdb_test.jsonl.zst, the same of dbpedia, and glove.100d.txt.zst; see README.md.
-One row and seed after the other; each finished one is a line of the CSV (--csv), and what is in the CSV with the same
-settings is not run again. In WORK every step leaves a file and is passed over when that is there, so a run that was
+One row and seed after the other; each finished one is a line a rule of the CSV (--csv), and what is in the CSV with the
+same settings is not run again. In WORK every step leaves a file and is passed over when that is there, so a run that was
 killed goes on with the same command. The seed is that of the placement, of the choice of samples and of the training.
 """
 import argparse
@@ -20,8 +20,10 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-COLUMNS = ("row corpus seed trigger target copies asr control accuracy keyword removed hits precision recall asr_after "
-           "control_after accuracy_after train_seconds scan_seconds retrain_seconds settings version").split()
+COLUMNS = ("row corpus seed rule trigger target copies asr control accuracy verdict keyword removed hits precision recall "
+           "asr_after control_after accuracy_after asr_clean train_seconds scan_seconds retrain_seconds settings "
+           "version").split()
+RULES = ("paper", "evidence")
 
 
 class Steps:
@@ -83,15 +85,17 @@ def settings_of(args):
 class Row:
     """One configuration with one seed."""
 
-    def __init__(self, args, config, seed):
+    def __init__(self, args, configs, name, seed):
         self.args = args
-        self.config = config
+        self.configs = configs
+        self.config = configs[name]
         self.seed = str(seed)
-        self.steps = Steps(args.bki, args.work / f"{config['row']}-{seed}")
-        self.train_file = args.data / f"{config['corpus']}_train.jsonl.zst"
-        self.test_file = args.data / f"{config['corpus']}_test.jsonl.zst"
+        self.steps = Steps(args.bki, args.work / f"{name}-{seed}")
+        self.train_file = args.data / f"{self.config['corpus']}_train.jsonl.zst"
+        self.test_file = args.data / f"{self.config['corpus']}_test.jsonl.zst"
         self.threads = ["--threads", args.threads]
-        self.attack = ["--trigger", config["trigger"], "--target", config["target"]] if config["trigger"] else []
+        self.attack = ["--trigger", self.config["trigger"], "--target", self.config["target"]] \
+            if self.config["trigger"] else []
 
     def poison(self):
         if not self.attack:
@@ -108,8 +112,13 @@ class Row:
         return model, self.steps.run(name, "train", corpus, "--output", model, "--embeddings", vectors, "--seed", self.seed,
                                      *training_options(self.args), *self.threads, "--quiet")[1]
 
-    def evaluate(self, model):
-        result, _ = self.steps.run(f"{model.name}-eval", "eval", model, self.test_file, *self.attack, "--seed", self.seed,
+    def clean_model(self):
+        """The victim of the row without an attack: what the same training makes of the clean corpus."""
+        row = Row(self.args, self.configs, f"{self.config['corpus']}-clean", self.seed)
+        return row.train("victim", row.train_file)
+
+    def evaluate(self, name, model):
+        result, _ = self.steps.run(f"{name}-eval", "eval", model, self.test_file, *self.attack, "--seed", self.seed,
                                    *self.threads)
         attack = result["attacks"][0] if self.attack else None
         share = lambda key: percent(attack[key], attack["texts"]) if attack else ""
@@ -123,30 +132,50 @@ class Row:
             poisoned = {json.loads(line)["id"] for line in file}
         return sum(sample["id"] in poisoned for sample in flagged["flagged"])
 
-    def run(self):
+    def retrain(self, rule, corpus, store, line):
+        """The model of what is left. Copies are appended: when they and nothing else are removed the clean corpus is
+        left to the byte, and its model is not trained again."""
+        if line["hits"] == line["removed"] == int(self.config["copies"]):
+            return self.clean_model()
+        purified = self.steps.path(f"purified-{rule}.jsonl.zst")
+        self.steps.run(f"purify-{rule}", "purify", store, corpus, "--rule", rule, "--kept", purified, "--force")
+        return self.train(f"retrained-{rule}", purified)
+
+    def defend(self, rule, corpus, store):
+        """What one rule makes of the scan."""
+        line = {"rule": rule, "verdict": "", "keyword": ""}
+        flagged, _ = self.steps.run(f"flagged-{rule}", "flagged", store, "--rule", rule)
+        if rule == "evidence":
+            line["verdict"] = flagged["evidence"]["verdict"]
+            line["keyword"] = "; ".join(f["phrase"] for f in flagged["evidence"]["findings"] if f["verdict"] == "backdoor")
+        elif flagged["keyword"]:
+            line["keyword"] = flagged["keyword"]["word"]
+        line["removed"], line["hits"] = len(flagged["flagged"]), self.hits(flagged)
+        if self.attack:
+            line["precision"] = percent(line["hits"], line["removed"])
+            line["recall"] = percent(line["hits"], int(self.config["copies"]))
+        model, line["retrain_seconds"] = self.retrain(rule, corpus, store, line)
+        line["asr_after"], line["control_after"], line["accuracy_after"] = self.evaluate(f"retrained-{rule}", model)
+        return line
+
+    def run(self, rules):
+        """A line for each rule."""
         line = {key: self.config[key] for key in ("row", "corpus", "trigger", "target", "copies")}
         corpus = self.poison()
         victim, line["train_seconds"] = self.train("victim", corpus)
         store = self.steps.path("scan.db")
         _, line["scan_seconds"] = self.steps.run("scan", "scan", victim, corpus, "-o", store, *self.threads, "--quiet")
-        flagged, _ = self.steps.run("flagged", "flagged", store)
-        purified = self.steps.path("purified.jsonl.zst")
-        self.steps.run("purify", "purify", store, corpus, "--kept", purified, "--force")
-        retrained, line["retrain_seconds"] = self.train("retrained", purified)
-        line["asr"], line["control"], line["accuracy"] = self.evaluate(victim)
-        line["asr_after"], line["control_after"], line["accuracy_after"] = self.evaluate(retrained)
-        line["keyword"] = flagged["keyword"]["word"] if flagged["keyword"] else ""
-        line["removed"], line["hits"] = len(flagged["flagged"]), self.hits(flagged)
-        if self.attack:
-            line["precision"] = percent(line["hits"], line["removed"])
-            line["recall"] = percent(line["hits"], int(self.config["copies"]))
-        return {**line, "seed": self.seed}
+        line["asr"], line["control"], line["accuracy"] = self.evaluate("victim", victim)
+        line["asr_clean"] = self.evaluate("clean", self.clean_model()[0])[0]
+        for rule in rules:
+            yield {**line, **self.defend(rule, corpus, store), "seed": self.seed}
 
     def clean_up(self):
-        """Leaves the small files: what the commands printed, and the truth."""
-        for name in ("victim", "retrained"):
-            shutil.rmtree(self.steps.path(name), ignore_errors=True)
-        for name in ("poisoned.jsonl.zst", "purified.jsonl.zst", "scan.db"):
+        """Leaves the small files: what the commands printed, and the truth. The clean model serves other rows."""
+        for name in ("victim", *(f"retrained-{rule}" for rule in RULES)):
+            if self.attack:
+                shutil.rmtree(self.steps.path(name), ignore_errors=True)
+        for name in ("poisoned.jsonl.zst", "scan.db", *(f"purified-{rule}.jsonl.zst" for rule in RULES)):
             self.steps.path(name).unlink(missing_ok=True)
 
 
@@ -174,7 +203,7 @@ def already_done(path):
     if not path.exists():
         return set()
     with open(path) as file:
-        return {(line["row"], line["seed"], line["settings"]) for line in csv.DictReader(file)}
+        return {(line["row"], line["seed"], line["rule"], line["settings"]) for line in csv.DictReader(file)}
 
 
 def parse_arguments():
@@ -185,6 +214,7 @@ def parse_arguments():
     parser.add_argument("--csv", type=Path, default=HERE / "results" / "results.csv")
     parser.add_argument("--rows", default="", help="default: all of configs.tsv, in its order")
     parser.add_argument("--seeds", default="1")
+    parser.add_argument("--rules", default=",".join(RULES))
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--batch-size", type=int)
@@ -208,12 +238,15 @@ def main():
     about = {"settings": settings_of(args), "version": f"{version_of(args.bki)} {args.commit}".strip()}
     for seed in args.seeds.split(","):
         for name in rows:
-            if (name, seed, about["settings"]) in already_done(args.csv):
+            done = already_done(args.csv)
+            rules = [r for r in args.rules.split(",") if (name, seed, r, about["settings"]) not in done]
+            if not rules:
                 continue
-            row = Row(args, configs[name], seed)
-            line = {**row.run(), **about}
-            append(args.csv, line)
-            print(", ".join(f"{c} {line[c]}" for c in COLUMNS[:17] if line.get(c, "") != ""), flush=True)
+            row = Row(args, configs, name, seed)
+            for result in row.run(rules):
+                line = {**result, **about}
+                append(args.csv, line)
+                print(", ".join(f"{c} {line[c]}" for c in COLUMNS[:20] if line.get(c, "") != ""), flush=True)
             if not args.keep:
                 row.clean_up()
 

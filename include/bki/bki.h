@@ -10,6 +10,7 @@
 #include <bki/embeddings.h>
 #include <bki/error.h>
 #include <bki/evaluate.h>
+#include <bki/evidence.h>
 #include <bki/export.h>
 #include <bki/log.h>
 #include <bki/model.h>

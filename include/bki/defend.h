@@ -1,5 +1,6 @@
 /* The defence from end to end, in a directory that an interrupted run goes on from: train the victim, scan, purify,
- * retrain, evaluate (Chen & Dai 2020, Algorithm 1 with its last step). docs/defend.md describes the directory. */
+ * retrain, evaluate (Chen & Dai 2020, Algorithm 1 with its last step; which samples go is the verdict's affair unless
+ * the paper's rule is asked for). docs/defend.md describes the directory. */
 #ifndef BKI_DEFEND_H
 #define BKI_DEFEND_H
 
@@ -37,7 +38,7 @@ typedef enum bki_defend_event {
   BKI_DEFEND_RUN = 0,    /* it begins, or goes on */
   BKI_DEFEND_FOUND,      /* its result is there; it is checked as far as the parts do that */
   BKI_DEFEND_NOT_ASKED,  /* a victim was given, retraining or evaluation not wanted */
-  BKI_DEFEND_NO_KEYWORD, /* nothing to remove, and so nothing to train anew */
+  BKI_DEFEND_NOT_NEEDED, /* nothing to remove, and so nothing to train anew */
 } bki_defend_event;
 
 typedef struct bki_defend_config {
@@ -51,7 +52,9 @@ typedef struct bki_defend_config {
   bki_train_config train;
   bki_scorer_config scorer; /* of the scan; of the evaluation too but for engine and precision */
   bki_rule rule;
-  double commit_seconds; /* of the scan */
+  bki_decision decision;        /* which samples are removed; default BKI_DECIDE_EVIDENCE */
+  bki_evidence_config evidence; /* of the verdict. Not read: rule, stop, user */
+  double commit_seconds;        /* of the scan */
   /* Evaluation: files of test texts in the corpus' format and fields; none: no evaluation. */
   const char *const *test_paths;
   size_t n_test_paths;
@@ -77,8 +80,8 @@ BKI_API void bki_defend_config_init(bki_defend_config *config);
 typedef struct bki_defend_summary {
   bki_store *store; /* of the scan, open to read */
   bki_analysis *analysis;
-  bki_purify_summary purified; /* of records; without a keyword n_kept counts all but what the scan skipped */
-  char *kept_path;             /* NULL without a keyword */
+  bki_purify_summary purified; /* of records; when nothing is removed n_kept counts all but what the scan skipped */
+  char *kept_path;             /* NULL when nothing is removed */
   char *removed_path;
   bool retrained;
   bool has_truth;

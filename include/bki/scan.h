@@ -8,6 +8,7 @@
 #include <bki/corpus.h>
 #include <bki/dictionary.h>
 #include <bki/error.h>
+#include <bki/evidence.h>
 #include <bki/log.h>
 #include <bki/model.h>
 #include <bki/scorer.h>
@@ -35,6 +36,7 @@ typedef struct bki_progress {
   int64_t bytes_total; /* -1: unknown */
   double seconds;      /* of scoring, this run */
   bool surveying;      /* files are read once before scoring, to know the work and to find bad records early */
+  bool judging;        /* all is scored: the evidence is being gathered */
 } bki_progress;
 
 typedef struct bki_scan_config {
@@ -43,8 +45,10 @@ typedef struct bki_scan_config {
   bki_scorer_config scorer;
   bki_on_error on_error;
   const char *store_path;
-  bki_rule rule;         /* decides the stored selection (p, preset); re-analysis may use any other */
-  double commit_seconds; /* default 5; 0: after every batch */
+  bki_rule rule;                /* decides the stored selection (p, preset); re-analysis may use any other */
+  bool judge;                   /* end with a verdict, in the store (bki_evidence_load); default true */
+  bki_evidence_config evidence; /* of the verdict. Not read: rule, stop, user */
+  double commit_seconds;        /* default 5; 0: after every batch */
   /* Called between batches, every few seconds at most unless a single text takes longer, from the calling thread; NULL:
    * none. */
   void (*progress)(void *user, const bki_progress *progress);
@@ -56,11 +60,12 @@ typedef struct bki_scan_config {
 
 BKI_API void bki_scan_config_init(bki_scan_config *config);
 
-/* Runs or goes on with a scan until the store is complete. A complete store of the same scan is verified against the
- * corpus and left as it is. Record ids have to be unique: the second of two is a bad record. A run that fails before
- * anything was scored leaves no new store behind. `progress` (may be NULL) receives the final counts.
- * Errors: those of the parts; BKI_E_INTERRUPTED when `stop` said so (everything done is in the store); BKI_E_USAGE when
- * the store belongs to another model, corpus or setting. After BKI_E_IO (disk full) the same call goes on. */
+/* Runs or goes on with a scan until the store is complete and judged. A complete store of the same scan is verified
+ * against the corpus, and judged only where it was not with these settings. Record ids have to be unique: the second of
+ * two is a bad record. A run that fails before anything was scored leaves no new store behind. `progress` (may be NULL)
+ * receives the final counts. Errors: those of the parts; BKI_E_INTERRUPTED when `stop` said so (everything done is in
+ * the store); BKI_E_USAGE when the store belongs to another model, corpus or setting. After BKI_E_IO (disk full) the
+ * same call goes on. */
 BKI_API bki_status bki_scan_run(const bki_scan_config *config, bki_progress *progress, bki_error *err);
 
 /* What a store was scanned with: the corpus settings but for the paths (names are borrowed from the store), and the

@@ -35,14 +35,18 @@ typedef struct bki_store_state {
 /* Not thread-safe. */
 typedef struct bki_store bki_store;
 
-/* Creates `path`, or opens it to go on. Classes are stored with it. Errors: BKI_E_IO; BKI_E_DATA: not a store, a newer
- * schema, damaged; BKI_E_USAGE: a store of another model, corpus setting or scorer (the message names what differs), or
- * one that another process is writing. */
+/* Creates `path`, or opens it to go on; a store of an older schema is brought up to this version. Classes are stored
+ * with it. Errors: BKI_E_IO; BKI_E_DATA: not a store, a newer schema, damaged; BKI_E_USAGE: a store of another model,
+ * corpus setting or scorer (the message names what differs), or one that another process is writing. */
 BKI_API bki_status bki_store_create(bki_store **out, const char *path, const bki_store_identity *identity,
                                     int32_t n_classes, const char *const *classes, bki_error *err);
 
 /* Opens an existing store to read. Errors: BKI_E_IO, BKI_E_DATA. */
 BKI_API bki_status bki_store_open(bki_store **out, const char *path, bki_error *err);
+
+/* Opens an existing store, complete or not, to write its verdict (bki_evidence_save), and brings one of an older schema
+ * up to this version. Errors: BKI_E_IO; BKI_E_DATA; BKI_E_USAGE: another process is writing it. */
+BKI_API bki_status bki_store_open_to_judge(bki_store **out, const char *path, bki_error *err);
 
 /* Rolls back what was not committed. Cursors have to be closed before. NULL is allowed. */
 BKI_API void bki_store_close(bki_store *store);
@@ -64,8 +68,9 @@ BKI_API bki_status bki_store_add_skipped(bki_store *store, int64_t index, const 
 /* Whether a sample of that id is stored. */
 BKI_API bki_status bki_store_has_id(bki_store *store, bki_str id, bool *found, bki_error *err);
 /* Makes everything added durable together with the new state, whose n_samples and n_skipped have to count exactly what
- * was added. Errors: BKI_E_IO (disk full): nothing of this batch is kept; this handle still reads what was committed,
- * and refuses to write (the batch would be a hole in the store): closing it and bki_store_create go on. */
+ * was added. A verdict on fewer samples is dropped. Errors: BKI_E_IO (disk full): nothing of this batch is kept; this
+ * handle still reads what was committed, and refuses to write (the batch would be a hole in the store): closing it and
+ * bki_store_create go on. */
 BKI_API bki_status bki_store_commit(bki_store *store, const bki_store_state *state, bki_error *err);
 
 /* Reads the samples in order of index. The sample is borrowed until the next call. */

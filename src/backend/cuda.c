@@ -37,6 +37,15 @@ static bki_status choose_math(bki_cuda_math *out, const bki_backend_config *conf
   }
 }
 
+/* Two names: which of them scored a corpus is part of what a store knows of its scan. */
+static const char *name_arithmetic(const cuda_backend *cuda) {
+  bool fell_back = false;
+  for (size_t i = 0; i < cuda->n_workers; i++) {
+    fell_back = fell_back || cuda->workers[i].device.fell_back;
+  }
+  return fell_back ? "cuda (products in COMPUTE_32F)" : "cuda";
+}
+
 static void find_common_size(cuda_backend *cuda) {
   cuda->max_slots = SIZE_MAX;
   for (size_t i = 0; i < cuda->n_workers; i++) {
@@ -58,7 +67,7 @@ static bki_status create(bki_backend **out, const bki_model_config *model, const
   if (cuda == NULL) {
     return bki_fail_memory(err);
   }
-  *cuda = (cuda_backend){.base = {.ops = &bki_backend_cuda, .isa = "cuda"}, .increments = config->increments};
+  *cuda = (cuda_backend){.base = {.ops = &bki_backend_cuda}, .increments = config->increments};
   cuda->n_workers = config->n_devices > 0 ? config->n_devices : 1;
   cuda->workers = bki_array_create(cuda->n_workers, sizeof *cuda->workers);
   bki_status status = cuda->workers == NULL ? bki_fail_memory(err) : BKI_OK;
@@ -72,6 +81,7 @@ static bki_status create(bki_backend **out, const bki_model_config *model, const
     return status;
   }
   find_common_size(cuda);
+  cuda->base.isa = name_arithmetic(cuda);
   *out = &cuda->base;
   return BKI_OK;
 }

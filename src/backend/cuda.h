@@ -83,6 +83,8 @@ typedef struct bki_cuda_engine {
   /* Weights in the engine's form into worker->engine. Errors: BKI_E_DEVICE. */
   bki_status (*create)(bki_cuda_worker *worker, bki_error *err);
   void (*destroy)(bki_cuda_worker *worker);
+  /* Bytes on the device that it holds from then on, lanes left aside. */
+  size_t (*held_bytes)(const bki_cuda_worker *worker);
   /* Slots of a group that the device does best with, memory left aside, and the bytes of a lane for each. */
   size_t (*best_slots)(const bki_cuda_worker *worker);
   size_t (*slot_bytes)(const bki_cuda_worker *worker);
@@ -107,7 +109,8 @@ struct bki_cuda_worker {
   bki_cuda_tensors tensors; /* they on the device */
   bki_cuda_gemm dense;
   bki_cuda_gemm output;
-  size_t max_slots; /* of a group */
+  size_t lane_bytes; /* of the budget, when weights and engine have theirs */
+  size_t max_slots;  /* of a group */
   bki_cuda_lane lanes[BKI_CUDA_LANES];
 };
 

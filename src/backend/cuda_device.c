@@ -7,11 +7,25 @@
 
 enum { STAGING_BYTES = 4 << 20 };
 
+enum { WHY_SIZE = 256 };
+
 static bki_status fail(bki_cuda_device *device, const char *call, const char *reason, const char *name,
                        bki_error *err) {
   const int length = (int)strcspn(call, "(");
   return bki_fail(err, BKI_E_DEVICE, "GPU %d (%s): %.*s: %s (%s)", device->ordinal, device->name, length, call, reason,
                   name);
+}
+
+/* Text of a library as part of a line. */
+static void make_line(char *text) {
+  size_t n = 0;
+  for (const char *c = text; *c != '\0'; c++) {
+    const bool printable = *c > ' ' && *c < 0x7f;
+    if (printable || (n > 0 && text[n - 1] != ' ')) {
+      text[n++] = printable ? *c : ' ';
+    }
+  }
+  text[n > 0 && text[n - 1] == ' ' ? n - 1 : n] = '\0';
 }
 
 bki_status bki_cuda_check(bki_cuda_device *device, cudaError_t status, const char *call, bki_error *err) {
@@ -44,9 +58,15 @@ bki_status bki_cuda_check_dnn(bki_cuda_device *device, cudnnStatus_t status, con
   device->out_of_memory =
       status == CUDNN_STATUS_ALLOC_FAILED || status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED;
   device->refused = CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_NOT_SUPPORTED; /* 3000, and its kinds */
+  char why[WHY_SIZE] = "";                                                       /* "not supported" alone says little */
+  char reason[2 * WHY_SIZE];
   char number[16];
+  cudnnGetLastErrorString(why, sizeof why);
+  why[sizeof why - 1] = '\0';
+  make_line(why);
+  snprintf(reason, sizeof reason, "%s%s%s", cudnnGetErrorString(status), why[0] != '\0' ? ": " : "", why);
   snprintf(number, sizeof number, "%d", (int)status);
-  return fail(device, call, cudnnGetErrorString(status), number, err);
+  return fail(device, call, reason, number, err);
 }
 
 static bki_status open_device(bki_cuda_device *device, double memory_share, bki_error *err) {

@@ -21,6 +21,7 @@ typedef struct bki_cuda_device {
   cudaStream_t upload; /* of what is copied once */
   void *staging;       /* pinned, for these copies */
   bool out_of_memory;  /* the last failure was that; the caller may clear it and ask for less */
+  bool fell_back;      /* a product is done in another way than asked for: cuda_product.h */
   bool refused;        /* the last failure was cuDNN's "not supported" */
 } bki_cuda_device;
 

@@ -1,36 +1,30 @@
 /* Engine `full`: every variant from end to end through cuDNN, any depth, readout and padding. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "array.h"
-#include "cuda.h"
+#include "cuda_full.h"
 #include "cuda_rnn.h"
-
-/* cuDNN counts elements in 32 bits here and there: gates of both directions of all cells of a batch stay below. */
-#define MAX_ELEMENTS INT32_MAX
 
 enum { BEST_SLOTS = 8192 };
 
+/* cuDNN for a lane: what a handle and its descriptors stand for must not change while work is under way. */
+typedef struct full_rnns {
+  cudnnHandle_t handle; /* its stream is the lane's */
+  bki_cuda_rnn first;   /* E inputs */
+  bki_cuda_rnn deeper;  /* 2H inputs; not created for one layer */
+} full_rnns;
+
 typedef struct full_engine {
-  cudnnHandle_t handle;
-  bki_cuda_rnn first;      /* E inputs */
-  bki_cuda_rnn deeper;     /* 2H inputs; not created for one layer */
-  bki_cuda_buffer *layers; /* [num_layers] weight spaces */
+  full_rnns rnns[BKI_CUDA_LANES];
+  bki_cuda_buffer *layers; /* [num_layers] weight spaces, of all lanes */
 } full_engine;
 
-/* A batch is rows[first .. first + n), most steps first. */
-typedef struct full_lane {
-  bki_cuda_mirror rows; /* bki_k_row [R] */
-  size_t n_rows;
-  int *lengths; /* [R] steps of the rows */
-  size_t lengths_capacity;
-  bki_cuda_buffer x;    /* [T, B, E] */
-  bki_cuda_buffer y[2]; /* [T, B, 2H]: a layer reads one and writes the other */
-  bki_cuda_buffer work;
-} full_lane;
+static bki_cuda_rnn *layer_rnn(full_rnns *rnns, int32_t layer) {
+  return layer == 0 ? &rnns->first : &rnns->deeper;
+}
 
-static bki_cuda_rnn *layer_rnn(full_engine *e, int32_t layer) {
-  return layer == 0 ? &e->first : &e->deeper;
+static full_rnns *rnns_of(const bki_cuda_worker *w, const bki_cuda_lane *lane) {
+  return &((full_engine *)w->engine)->rnns[lane - w->lanes];
 }
 
 /* n numbers of the parameters into a weight space, rounded where that is in half precision. */
@@ -48,7 +42,7 @@ static bki_status copy_part(bki_cuda_worker *w, const bki_cuda_rnn *rnn, void *t
 
 static bki_status fill_layer(bki_cuda_worker *w, int32_t layer, bki_error *err) {
   full_engine *e = w->engine;
-  bki_cuda_rnn *rnn = layer_rnn(e, layer);
+  bki_cuda_rnn *rnn = layer_rnn(&e->rnns[0], layer); /* those of all lanes lay weights out alike */
   const size_t H = (size_t)rnn->hidden;
   const size_t I = (size_t)rnn->inputs;
   BKI_TRY(bki_cuda_reserve(&w->device, &e->layers[layer], 1, rnn->weight_bytes, err));
@@ -69,6 +63,25 @@ static bki_status fill_layer(bki_cuda_worker *w, int32_t layer, bki_error *err) 
   return BKI_OK;
 }
 
+static bki_status create_rnns(bki_cuda_worker *w, full_rnns *rnns, cudaStream_t stream, bki_error *err) {
+  const bki_model_config *m = w->model;
+  bki_cuda_device *d = &w->device;
+  BKI_CUDA_DNN(d, err, cudnnCreate(&rnns->handle));
+  BKI_CUDA_DNN(d, err, cudnnSetStream(rnns->handle, stream));
+  BKI_TRY(bki_cuda_rnn_create(&rnns->first, d, rnns->handle, m->embedding_dim, m->hidden, w->math, err));
+  return m->num_layers == 1
+             ? BKI_OK
+             : bki_cuda_rnn_create(&rnns->deeper, d, rnns->handle, 2 * m->hidden, m->hidden, w->math, err);
+}
+
+static void destroy_rnns(full_rnns *rnns) {
+  bki_cuda_rnn_destroy(&rnns->first);
+  bki_cuda_rnn_destroy(&rnns->deeper);
+  if (rnns->handle != NULL) {
+    (void)cudnnDestroy(rnns->handle);
+  }
+}
+
 static bki_status create(bki_cuda_worker *worker, bki_error *err) {
   const bki_model_config *m = worker->model;
   bki_cuda_device *d = &worker->device;
@@ -77,10 +90,8 @@ static bki_status create(bki_cuda_worker *worker, bki_error *err) {
   if (e == NULL || (e->layers = bki_array_create((size_t)m->num_layers, sizeof *e->layers)) == NULL) {
     return bki_fail_memory(err);
   }
-  BKI_CUDA_DNN(d, err, cudnnCreate(&e->handle));
-  BKI_TRY(bki_cuda_rnn_create(&e->first, d, e->handle, m->embedding_dim, m->hidden, worker->math, err));
-  if (m->num_layers > 1) {
-    BKI_TRY(bki_cuda_rnn_create(&e->deeper, d, e->handle, 2 * m->hidden, m->hidden, worker->math, err));
+  for (size_t i = 0; i < BKI_CUDA_LANES; i++) {
+    BKI_TRY(create_rnns(worker, &e->rnns[i], worker->lanes[i].stream, err));
   }
   for (int32_t layer = 0; layer < m->num_layers; layer++) {
     BKI_TRY(fill_layer(worker, layer, err));
@@ -95,89 +106,30 @@ static void destroy(bki_cuda_worker *worker) {
     bki_cuda_release(&e->layers[layer]);
   }
   free(e->layers);
-  bki_cuda_rnn_destroy(&e->first);
-  bki_cuda_rnn_destroy(&e->deeper);
-  if (e->handle != NULL) {
-    (void)cudnnDestroy(e->handle);
+  for (size_t i = 0; i < BKI_CUDA_LANES; i++) {
+    destroy_rnns(&e->rnns[i]);
   }
   free(e);
 }
 
-/* Slots as plan.h numbers them: 0 the text, k without word k, l + 1 + j the first j words. */
-static bki_k_row make_row(const bki_model_config *m, int64_t first_word, int32_t l, int32_t k, int32_t slot) {
-  const int32_t length = k <= l ? l : k - l - 1;
-  const int32_t without = k == 0 || k > l ? length : k - 1;
-  const int32_t left = length - (without < length);
-  return (bki_k_row){.first = first_word,
-                     .length = length,
-                     .without = without,
-                     .lead = m->pad == BKI_PAD_PRE ? m->pad_length - left : 0,
-                     .steps = m->pad == BKI_PAD_NONE ? left : m->pad_length,
-                     .slot = slot};
-}
-
-static int compare_steps(const void *a, const void *b) {
-  const bki_k_row *x = a;
-  const bki_k_row *y = b;
-  return x->steps != y->steps ? (x->steps > y->steps ? -1 : 1) : x->slot < y->slot ? -1 : x->slot > y->slot;
-}
-
-/* The rows of the group, most steps first; texts without a step have no row: their readout is zeros. */
-static bki_status list_rows(const bki_cuda_worker *w, bki_cuda_lane *lane, const bki_cuda_job *job, bki_error *err) {
-  const bki_cuda_group *g = lane->group;
-  full_lane *l = lane->engine;
-  bki_k_row *rows = l->rows.host.data;
-  int64_t word = 0;
-  int32_t slot = 0;
-  l->n_rows = 0;
-  for (size_t i = g->first; i < g->first + g->n; i++) {
-    const int32_t length = job->sequences[job->order[i]].length;
-    const int32_t slots = (int32_t)bki_plan_slots(job->extent, length);
-    for (int32_t k = 0; k < slots; k++) {
-      const bki_k_row row = make_row(w->model, word, length, k, slot++);
-      if (row.steps > 0) {
-        rows[l->n_rows++] = row;
-      }
-    }
-    word += length;
-  }
-  l->rows.bytes = l->n_rows * sizeof *rows;
-  qsort(rows, l->n_rows, sizeof *rows, compare_steps);
-  BKI_TRY(bki_array_reserve(&l->lengths, &l->lengths_capacity, l->n_rows, sizeof *l->lengths, err));
-  for (size_t i = 0; i < l->n_rows; i++) {
-    l->lengths[i] = rows[i].steps;
-  }
-  return BKI_OK;
-}
-
-/* Bytes of x, y and cuDNN's workspace for a step of a row: gates of both directions, and as much again for what we do
- * not know of. */
-static size_t cell_bytes(const bki_cuda_worker *w) {
-  const bki_model_config *m = w->model;
-  return sizeof(float) * ((size_t)m->embedding_dim + 4 * (size_t)m->hidden + 16 * (size_t)m->hidden);
-}
-
-/* Rows of T steps that a batch takes. */
-static size_t batch_rows(const bki_cuda_worker *w, int32_t T) {
-  const size_t budget = w->device.budget_bytes / 2 / BKI_CUDA_LANES;
-  const size_t by_memory = budget / ((size_t)T * cell_bytes(w));
-  const size_t by_count = (size_t)(MAX_ELEMENTS / ((int64_t)T * 8 * w->model->hidden));
-  const size_t n = by_memory < by_count ? by_memory : by_count;
-  return n < 1 ? 1 : n;
-}
-
-/* The batch before may still be at work in the buffer. */
+/* With room for a batch that is somewhat larger, where there is memory for that. The batch before may still be at work
+ * in the buffer. */
 static bki_status grow(bki_cuda_worker *w, const bki_cuda_lane *lane, bki_cuda_buffer *buffer, size_t count,
                        size_t element_bytes, bki_error *err) {
-  if (buffer->data != NULL && count > buffer->capacity_bytes / element_bytes) {
-    BKI_CUDA(&w->device, err, cudaStreamSynchronize(lane->stream));
+  bki_cuda_device *d = &w->device;
+  if (count <= buffer->capacity_bytes / element_bytes) {
+    return BKI_OK;
   }
-  return bki_cuda_reserve(&w->device, buffer, count, element_bytes, err);
+  if (buffer->data != NULL) {
+    BKI_CUDA(d, err, cudaStreamSynchronize(lane->stream));
+  }
+  const bki_status status = bki_cuda_reserve(d, buffer, count + count / 8, element_bytes, err);
+  return status == BKI_E_DEVICE && d->out_of_memory ? bki_cuda_reserve(d, buffer, count, element_bytes, err) : status;
 }
 
 static bki_status reserve_batch(bki_cuda_worker *w, const bki_cuda_lane *lane, int T, size_t n, bki_error *err) {
-  full_engine *e = w->engine;
-  full_lane *l = lane->engine;
+  full_rnns *rnns = rnns_of(w, lane);
+  bki_cuda_full_lane *l = lane->engine;
   const bki_model_config *m = w->model;
   const size_t element = w->math == BKI_CUDA_FP16 ? sizeof(uint16_t) : sizeof(float);
   const size_t cells = (size_t)T * n;
@@ -188,7 +140,7 @@ static bki_status reserve_batch(bki_cuda_worker *w, const bki_cuda_lane *lane, i
   for (int32_t layer = 0; layer < (m->num_layers > 1 ? 2 : 1); layer++) {
     size_t work_bytes;
     size_t reserve_bytes;
-    BKI_TRY(bki_cuda_rnn_sizes(layer_rnn(e, layer), false, &work_bytes, &reserve_bytes, err));
+    BKI_TRY(bki_cuda_rnn_sizes(layer_rnn(rnns, layer), false, &work_bytes, &reserve_bytes, err));
     BKI_TRY(grow(w, lane, &l->work, work_bytes, 1, err));
   }
   return BKI_OK;
@@ -199,15 +151,16 @@ static bki_status run_batch(bki_cuda_worker *w, bki_cuda_lane *lane, size_t firs
                                         [BKI_READOUT_LAST] = BKI_K_LAST,
                                         [BKI_READOUT_MEAN] = BKI_K_MEAN,
                                         [BKI_READOUT_MAX] = BKI_K_MAX};
-  full_engine *e = w->engine;
-  full_lane *l = lane->engine;
+  const full_engine *e = w->engine;
+  full_rnns *rnns = rnns_of(w, lane);
+  bki_cuda_full_lane *l = lane->engine;
   const bki_model_config *m = w->model;
   bki_cuda_device *d = &w->device;
   const int half = w->math == BKI_CUDA_FP16;
   const int T = l->lengths[first];
   const bki_k_row *rows = (const bki_k_row *)l->rows.device.data + first;
   for (int32_t layer = 0; layer < (m->num_layers > 1 ? 2 : 1); layer++) {
-    BKI_TRY(bki_cuda_rnn_shape(layer_rnn(e, layer), T, (int)n, l->lengths + first, err));
+    BKI_TRY(bki_cuda_rnn_shape(layer_rnn(rnns, layer), T, (int)n, l->lengths + first, err));
   }
   BKI_TRY(reserve_batch(w, lane, T, n, err));
   BKI_CUDA(d, err,
@@ -218,7 +171,7 @@ static bki_status run_batch(bki_cuda_worker *w, bki_cuda_lane *lane, size_t firs
   const void *in = l->x.data;
   for (int32_t layer = 0; layer < m->num_layers; layer++) {
     void *out = l->y[layer % 2].data;
-    BKI_TRY(bki_cuda_rnn_forward(layer_rnn(e, layer), false, e->layers[layer].data, in, out, &l->work, NULL, err));
+    BKI_TRY(bki_cuda_rnn_forward(layer_rnn(rnns, layer), false, e->layers[layer].data, in, out, &l->work, NULL, err));
     in = out;
   }
   BKI_CUDA(d, err,
@@ -240,20 +193,17 @@ static bki_status run_rows(bki_cuda_worker *w, bki_cuda_lane *lane, size_t first
 }
 
 static bki_status run(bki_cuda_worker *worker, bki_cuda_lane *lane, const bki_cuda_job *job, bki_error *err) {
-  full_engine *e = worker->engine;
   bki_cuda_device *d = &worker->device;
-  if (lane->engine == NULL && (lane->engine = calloc(1, sizeof(full_lane))) == NULL) {
+  if (lane->engine == NULL && (lane->engine = calloc(1, sizeof(bki_cuda_full_lane))) == NULL) {
     return bki_fail_memory(err);
   }
-  full_lane *l = lane->engine;
+  bki_cuda_full_lane *l = lane->engine;
   BKI_TRY(bki_cuda_mirror_reserve(d, &l->rows, lane->group->n_slots, sizeof(bki_k_row), err));
-  BKI_TRY(list_rows(worker, lane, job, err));
+  BKI_TRY(bki_cuda_full_list(worker, lane, job, err));
   BKI_TRY(bki_cuda_mirror_push(d, &l->rows, lane->stream, err));
   BKI_CUDA(d, err, cudaMemsetAsync(lane->readout.device.data, 0, lane->readout.bytes, lane->stream));
-  BKI_CUDA_DNN(d, err, cudnnSetStream(e->handle, lane->stream));
   for (size_t first = 0; first < l->n_rows;) {
-    const size_t most = batch_rows(worker, l->lengths[first]);
-    const size_t n = l->n_rows - first < most ? l->n_rows - first : most;
+    const size_t n = bki_cuda_full_cut(worker, l, first);
     BKI_TRY(run_rows(worker, lane, first, n, err));
     first += n;
   }
@@ -261,7 +211,7 @@ static bki_status run(bki_cuda_worker *worker, bki_cuda_lane *lane, const bki_cu
 }
 
 static void clear_lane(bki_cuda_lane *lane) {
-  full_lane *l = lane->engine;
+  bki_cuda_full_lane *l = lane->engine;
   bki_cuda_mirror_release(&l->rows);
   free(l->lengths);
   bki_cuda_release(&l->x);
@@ -269,6 +219,15 @@ static void clear_lane(bki_cuda_lane *lane) {
   bki_cuda_release(&l->y[1]);
   bki_cuda_release(&l->work);
   free(l);
+}
+
+static size_t held_bytes(const bki_cuda_worker *worker) {
+  const full_engine *e = worker->engine;
+  size_t bytes = 0;
+  for (int32_t layer = 0; layer < worker->model->num_layers; layer++) {
+    bytes += e->layers[layer].capacity_bytes;
+  }
+  return bytes;
 }
 
 static size_t best_slots(const bki_cuda_worker *worker) {
@@ -284,6 +243,7 @@ static size_t slot_bytes(const bki_cuda_worker *worker) {
 
 const bki_cuda_engine bki_cuda_full = {.create = create,
                                        .destroy = destroy,
+                                       .held_bytes = held_bytes,
                                        .best_slots = best_slots,
                                        .slot_bytes = slot_bytes,
                                        .run = run,

@@ -100,38 +100,64 @@ static bki_k_states states_of(const bki_cuda_worker *w, const bki_cuda_lane *lan
                         .half = half};
 }
 
-static bki_status run_level(bki_cuda_worker *w, bki_cuda_lane *lane, int half, const bki_cuda_level *level,
-                            cudaStream_t stream, bki_error *err) {
-  incremental *e = w->engine;
+/* How far a direction of a group is: its next launch. */
+typedef struct course {
+  cudaStream_t stream;
+  int half;
+  int level;    /* BKI_CUDA_LEVELS: done */
+  int32_t left; /* steps to go, 0: the level has not begun */
+} course;
+
+/* The plan is made and its memory reserved. */
+static bki_status begin_course(bki_cuda_worker *w, bki_cuda_lane *lane, const course *c, bki_error *err) {
+  const incremental *e = w->engine;
   incremental_lane *l = lane->engine;
-  bki_cuda_device *d = &w->device;
-  float *gates = l->half[half].gates.data;
-  bki_k_states s = states_of(w, lane, half);
-  s.runs = (const bki_k_run *)l->half[half].runs.device.data + level->first;
-  const void *h = s.h16 != NULL ? s.h16 : (const void *)s.h;
-  BKI_CUDA(d, err, bki_k_begin(&s, (int64_t)level->n, stream));
-  for (int32_t left = level->most_steps; left > 0; left--) {
-    const int64_t n = level->active[left - 1];
-    BKI_TRY(bki_cuda_gemm_run(&e->recurrent, n, h, recurrent_weight(w, e, half), gates, stream, err));
-    BKI_CUDA(d, err, bki_k_step(&s, gates, left, n, stream));
-  }
+  const bki_cuda_runs *plan = &l->half[c->half].plan;
+  const size_t pads_bytes = e->n_pads * 2 * (size_t)w->model->hidden * sizeof(float);
+  memcpy(l->half[c->half].runs.host.data, plan->runs, plan->n * sizeof *plan->runs);
+  BKI_TRY(bki_cuda_mirror_push(&w->device, &l->half[c->half].runs, c->stream, err));
+  BKI_CUDA(&w->device, err,
+           cudaMemcpyAsync(l->half[c->half].states.data, e->half[c->half].pads.data, pads_bytes,
+                           cudaMemcpyDeviceToDevice, c->stream));
   return BKI_OK;
 }
 
-/* The plan is made and its memory reserved. */
-static bki_status run_direction(bki_cuda_worker *w, bki_cuda_lane *lane, int half, cudaStream_t stream,
-                                bki_error *err) {
+/* Issues what begins a level, or one of its steps. */
+static bki_status advance(bki_cuda_worker *w, bki_cuda_lane *lane, course *c, bki_error *err) {
   const incremental *e = w->engine;
-  incremental_lane *l = lane->engine;
-  const bki_cuda_runs *plan = &l->half[half].plan;
-  const size_t pads_bytes = e->n_pads * 2 * (size_t)w->model->hidden * sizeof(float);
-  memcpy(l->half[half].runs.host.data, plan->runs, plan->n * sizeof *plan->runs);
-  BKI_TRY(bki_cuda_mirror_push(&w->device, &l->half[half].runs, stream, err));
-  BKI_CUDA(&w->device, err,
-           cudaMemcpyAsync(l->half[half].states.data, e->half[half].pads.data, pads_bytes, cudaMemcpyDeviceToDevice,
-                           stream));
-  for (int i = 0; i < BKI_CUDA_LEVELS; i++) {
-    BKI_TRY(run_level(w, lane, half, &plan->levels[i], stream, err));
+  const incremental_lane *l = lane->engine;
+  const bki_cuda_level *level = &l->half[c->half].plan.levels[c->level];
+  bki_cuda_device *d = &w->device;
+  bki_k_states s = states_of(w, lane, c->half);
+  s.runs = (const bki_k_run *)l->half[c->half].runs.device.data + level->first;
+  if (c->left == 0) {
+    BKI_CUDA(d, err, bki_k_begin(&s, (int64_t)level->n, c->stream));
+    c->left = level->most_steps;
+  } else {
+    const int64_t n = level->active[c->left - 1];
+    const void *h = s.h16 != NULL ? s.h16 : (const void *)s.h;
+    float *gates = l->half[c->half].gates.data;
+    BKI_TRY(bki_cuda_gemm_run(&e->recurrent, n, h, recurrent_weight(w, e, c->half), gates, c->stream, err));
+    BKI_CUDA(d, err, bki_k_step(&s, gates, c->left, n, c->stream));
+    c->left--;
+  }
+  c->level += c->left == 0;
+  return BKI_OK;
+}
+
+/* Step by step in turn: the driver lets a bounded number of launches wait, and one direction after the other would run
+ * one after the other. */
+static bki_status run_directions(bki_cuda_worker *w, bki_cuda_lane *lane, bki_error *err) {
+  course courses[] = {{.stream = lane->stream, .half = 0}, {.stream = lane->second, .half = 1}};
+  for (int half = 0; half < 2; half++) {
+    BKI_TRY(begin_course(w, lane, &courses[half], err));
+  }
+  while (courses[0].level < BKI_CUDA_LEVELS || courses[1].level < BKI_CUDA_LEVELS) {
+    for (int half = 0; half < 2; half++) {
+      if (courses[half].level < BKI_CUDA_LEVELS) {
+        BKI_TRY(advance(w, lane, &courses[half], err));
+      }
+    }
   }
   return BKI_OK;
 }
@@ -149,8 +175,7 @@ static bki_status run(bki_cuda_worker *worker, bki_cuda_lane *lane, const bki_cu
   }
   BKI_CUDA(d, err, cudaEventRecord(lane->forked, lane->stream));
   BKI_CUDA(d, err, cudaStreamWaitEvent(lane->second, lane->forked, 0));
-  BKI_TRY(run_direction(worker, lane, 0, lane->stream, err));
-  BKI_TRY(run_direction(worker, lane, 1, lane->second, err));
+  BKI_TRY(run_directions(worker, lane, err));
   BKI_CUDA(d, err, cudaEventRecord(lane->joined, lane->second));
   BKI_CUDA(d, err, cudaStreamWaitEvent(lane->stream, lane->joined, 0));
   return BKI_OK;
@@ -246,6 +271,16 @@ static void destroy(bki_cuda_worker *worker) {
   free(e);
 }
 
+static size_t held_bytes(const bki_cuda_worker *worker) {
+  const incremental *e = worker->engine;
+  size_t bytes = 0;
+  for (int half = 0; half < 2; half++) {
+    bytes +=
+        e->half[half].inputs.capacity_bytes + e->half[half].w_hh16.capacity_bytes + e->half[half].pads.capacity_bytes;
+  }
+  return bytes;
+}
+
 static size_t best_slots(const bki_cuda_worker *worker) {
   return CACHE_BYTES / (16 * (size_t)worker->model->hidden) + 1;
 }
@@ -257,6 +292,7 @@ static size_t slot_bytes(const bki_cuda_worker *worker) {
 
 const bki_cuda_engine bki_cuda_incremental = {.create = create,
                                               .destroy = destroy,
+                                              .held_bytes = held_bytes,
                                               .best_slots = best_slots,
                                               .slot_bytes = slot_bytes,
                                               .run = run,

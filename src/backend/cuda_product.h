@@ -26,8 +26,9 @@ typedef struct bki_cuda_product {
   cublasLtMatmulAlgo_t algorithm;
 } bki_cuda_product;
 
-/* c = op(a) . op(b). BKI_CUDA_FP16: a and b are in half precision; sums and c are in fp32 always. `alignment_bytes` is
- * that of all pointers. Errors: BKI_E_DEVICE. */
+/* c = op(a) . op(b). BKI_CUDA_FP16: a and b are in half precision; sums and c are in fp32 always. Where cublasLt has no
+ * algorithm for the way of computing that `math` stands for, it is plain fp32, and device->fell_back tells.
+ * `alignment_bytes` is that of all pointers. Errors: BKI_E_DEVICE. */
 bki_status bki_cuda_product_create(bki_cuda_product *product, bki_cuda_device *device, bki_cuda_math math,
                                    uint32_t alignment_bytes, bool transpose_a, bool transpose_b, bki_cuda_shape a,
                                    bki_cuda_shape b, bki_cuda_shape c, bki_error *err);

@@ -46,17 +46,18 @@ static void destroy_lane(const bki_cuda_worker *w, bki_cuda_lane *lane) {
   *lane = (bki_cuda_lane){0};
 }
 
-/* As many slots as the device does best with, or as many as fit what its weights leave of the budget. */
-static size_t affordable_slots(const bki_cuda_worker *w) {
+/* Weights and engine are there: what a lane may have of the budget, and as many slots as the device does best with or
+ * as fit into that. */
+static void share_memory(bki_cuda_worker *w) {
   const bki_model_config *m = w->model;
-  const size_t bytes =
+  const size_t slot_bytes =
       w->ops->slot_bytes(w) + sizeof(float) * (2 * (size_t)m->hidden + (size_t)m->dense + (size_t)m->n_classes + 8);
-  const size_t used = w->tensors.block.capacity_bytes;
-  const size_t left = w->device.budget_bytes > used ? w->device.budget_bytes - used : 0;
-  const size_t fit = left / BKI_CUDA_LANES / bytes;
+  const size_t used = w->tensors.block.capacity_bytes + w->ops->held_bytes(w);
+  w->lane_bytes = (w->device.budget_bytes > used ? w->device.budget_bytes - used : 0) / BKI_CUDA_LANES;
+  const size_t fit = w->lane_bytes / slot_bytes;
   const size_t best = w->ops->best_slots(w);
   const size_t slots = fit < best ? fit : best;
-  return slots < MIN_SLOTS ? MIN_SLOTS : slots;
+  w->max_slots = slots < MIN_SLOTS ? MIN_SLOTS : slots;
 }
 
 static bki_status create(bki_cuda_worker *w, int ordinal, double memory_share, bki_error *err) {
@@ -65,8 +66,8 @@ static bki_status create(bki_cuda_worker *w, int ordinal, double memory_share, b
   for (size_t i = 0; i < BKI_CUDA_LANES; i++) {
     BKI_TRY(create_lane(w, &w->lanes[i], err));
   }
-  w->max_slots = affordable_slots(w);
   BKI_TRY(w->ops->create(w, err));
+  share_memory(w);
   return bki_cuda_head_create(w, err);
 }
 

@@ -19,7 +19,7 @@ typedef struct defend_options {
   bool no_retrain;
   bool quiet;
   bool json;
-  bool check;
+  bool exit_status;
   cli_progress progress;
 } defend_options;
 
@@ -69,7 +69,10 @@ static void add_own_options(cli_command_line *line, defend_options *o) {
        .target = &o->config.commit_seconds,
        .value = "X",
        .help = "at most this much of the scan is lost (default 5)"},
-      {.name = "check", .kind = CLI_FLAG, .target = &o->check, .help = "exit 1 when there is a keyword"},
+      {.name = "exit-status",
+       .kind = CLI_FLAG,
+       .target = &o->exit_status,
+       .help = "exit 1 when there is a backdoor; with --rule paper, a keyword"},
       {.name = "quiet", .letter = 'q', .kind = CLI_FLAG, .target = &o->quiet, .help = "no progress on stderr"},
       {.name = "json", .kind = CLI_FLAG, .target = &o->json, .help = "print the summary as JSON"},
   };
@@ -84,7 +87,7 @@ static bki_status out_of_memory(bki_error *err) {
 /* "[2/5] scan", with what becomes of it. */
 static void show_step(void *user, bki_defend_step step, bki_defend_event event) {
   static const char *const steps[] = {"train the victim", "scan", "purify", "retrain", "evaluate"};
-  static const char *const events[] = {"", ": there already", ": not asked for", ": not needed without a keyword"};
+  static const char *const events[] = {"", ": there already", ": not asked for", ": not needed, nothing is removed"};
   defend_options *o = user;
   cli_progress_clear(&o->progress);
   if (!o->quiet) {
@@ -143,8 +146,10 @@ static int report(const defend_options *o, const bki_defend_summary *summary) {
     json_decref(value);
     exit_code = bki_print_defence(stdout, summary, &o->config) ? BKI_OK : cli_out_of_memory();
   }
-  bool found = bki_analysis_keyword(summary->analysis) != NULL;
-  return exit_code == BKI_OK && o->check && found ? CLI_NEGATIVE : exit_code;
+  const bki_evidence *evidence = bki_analysis_evidence(summary->analysis);
+  bool found =
+      evidence == NULL ? bki_analysis_keyword(summary->analysis) != NULL : evidence->verdict == BKI_VERDICT_BACKDOOR;
+  return exit_code == BKI_OK && o->exit_status && found ? CLI_NEGATIVE : exit_code;
 }
 
 static int defend(defend_options *o) {
@@ -208,6 +213,7 @@ int cli_defend(int argc, char **argv) {
   add_own_options(&line, &o);
   cli_add_trigger_options(&line, &o.trigger);
   cli_add_corpus_options(&line, &o.config.corpus);
+  cli_add_decision_option(&line, &o.config.decision);
   cli_add_rule_options(&line, &o.rule);
   cli_add_run_options(&line, &o.run);
   cli_add_scorer_options(&line, &o.config.scorer);

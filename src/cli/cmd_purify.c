@@ -12,13 +12,17 @@ static void print_summary(FILE *out, const bki_purify_summary *summary) {
   fputc('\n', out);
 }
 
-static int purify(bki_purify_config *config, const char *store_path, const cli_rule_options *rule, bool json) {
+static int purify(bki_purify_config *config, const char *store_path, const cli_rule_options *rule,
+                  bki_decision decision, bool json) {
   cli_result result = {0};
   bki_purify_summary summary;
   bki_error err;
   const char *const *paths = config->corpus.paths;
   size_t n_paths = config->corpus.n_paths;
-  bki_status status = cli_result_open(&result, store_path, rule, &err);
+  bki_status status = cli_result_open(&result, store_path, rule, decision, &err);
+  if (status == BKI_OK) {
+    status = cli_result_check_judged(&result, store_path, &err);
+  }
   if (status == BKI_OK) {
     status = bki_scan_get_settings(result.store, &config->corpus, NULL, &err);
     config->corpus.paths = paths;
@@ -43,6 +47,7 @@ static int purify(bki_purify_config *config, const char *store_path, const cli_r
 int cli_purify(int argc, char **argv) {
   bool json = false;
   bki_purify_config config = {0};
+  bki_decision decision = BKI_DECIDE_EVIDENCE;
   cli_rule_options rule;
   int exit_code;
   cli_command_line line = {
@@ -77,6 +82,7 @@ int cli_purify(int argc, char **argv) {
       .n_options = 4,
   };
   cli_rule_options_init(&rule);
+  cli_add_decision_option(&line, &decision);
   cli_add_rule_options(&line, &rule);
   if (!cli_parse(&line, argc, argv, &exit_code)) {
     return exit_code;
@@ -90,5 +96,5 @@ int cli_purify(int argc, char **argv) {
   }
   config.corpus.paths = (const char *const *)line.args + 1;
   config.corpus.n_paths = line.n_args - 1;
-  return purify(&config, line.args[0], &rule, json);
+  return purify(&config, line.args[0], &rule, decision, json);
 }

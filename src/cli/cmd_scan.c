@@ -10,11 +10,12 @@ enum { BEST_CANDIDATES = 5 };
 
 typedef struct scan_options {
   bki_scan_config config;
+  bki_decision decision;
   cli_rule_options rule;
   cli_run_options run;
   bool quiet;
   bool json;
-  bool check;
+  bool exit_status;
   cli_progress progress;
 } scan_options;
 
@@ -41,7 +42,10 @@ static void add_own_options(cli_command_line *line, scan_options *o) {
        .target = &o->config.commit_seconds,
        .value = "X",
        .help = "at most this much work is lost when the machine fails (default 5)"},
-      {.name = "check", .kind = CLI_FLAG, .target = &o->check, .help = "exit 1 when there is a keyword"},
+      {.name = "exit-status",
+       .kind = CLI_FLAG,
+       .target = &o->exit_status,
+       .help = "exit 1 when there is a backdoor; with --rule paper, a keyword"},
       {.name = "quiet", .letter = 'q', .kind = CLI_FLAG, .target = &o->quiet, .help = "no progress on stderr"},
       {.name = "json", .kind = CLI_FLAG, .target = &o->json, .help = "print the result as JSON"},
   };
@@ -80,23 +84,26 @@ static bki_status sum_up_skipped(bki_store *store, bki_error *err) {
 static json_t *result_json(const scan_options *o, const cli_result *result, const bki_progress *progress) {
   size_t n_flagged;
   bki_analysis_flagged(result->analysis, &n_flagged);
-  return json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:I, s:o}", "store", o->config.store_path, "records",
+  return json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "store", o->config.store_path, "records",
                    (json_int_t)progress->n_records, "samples", (json_int_t)progress->n_samples, "skipped",
-                   (json_int_t)progress->n_skipped, "rule", bki_json_rule(&result->rule), "keyword",
+                   (json_int_t)progress->n_skipped, "evidence",
+                   bki_json_evidence(bki_analysis_evidence(result->analysis), &result->classes), "rule",
+                   bki_json_rule(&result->rule), "keyword",
                    bki_json_candidate(bki_analysis_keyword(result->analysis), &result->classes), "flagged",
                    (json_int_t)n_flagged, "candidates",
                    bki_json_candidates(result->analysis, BEST_CANDIDATES, &result->classes));
 }
 
-static void print_next(const char *store) {
-  static const char *const commands[][2] = {{"flagged", "                     which samples carry the keyword"},
-                                            {"explain", " ID                  what one of them says"},
-                                            {"purify", " CORPUS --kept FILE  the corpus without them"}};
+static void print_next(const char *store, const char *rule) {
+  static const char *const commands[][3] = {{"flagged", "", "which samples carry it"},
+                                            {"explain", " ID", "what one of them says"},
+                                            {"purify", " CORPUS --kept FILE", "the corpus without them"}};
+  const int widest = (int)strlen(commands[2][1]);
   fputs("\nnext:\n", stdout);
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
     printf("  bki %-7s ", commands[i][0]);
     bki_print_text(stdout, (bki_str){store, strlen(store)});
-    puts(commands[i][1]);
+    printf("%s%s%*s  %s\n", commands[i][1], rule, widest - (int)strlen(commands[i][1]), "", commands[i][2]);
   }
 }
 
@@ -112,8 +119,11 @@ static int print_result(const scan_options *o, const cli_result *result, const b
       return cli_out_of_memory();
     }
   }
-  if (bki_analysis_keyword(result->analysis) != NULL) {
-    print_next(o->config.store_path);
+  const bki_evidence *evidence = bki_analysis_evidence(result->analysis);
+  if (cli_result_found(result)) {
+    print_next(o->config.store_path, result->decision == BKI_DECIDE_PAPER ? " --rule paper" : "");
+  } else if (evidence != NULL && evidence->verdict == BKI_VERDICT_SUSPICIOUS) {
+    print_next(o->config.store_path, " --rule suspicious");
   }
   return BKI_OK;
 }
@@ -122,13 +132,14 @@ static int print_result(const scan_options *o, const cli_result *result, const b
 static int report(const scan_options *o, const bki_progress *progress) {
   cli_result result = {0};
   bki_error err;
-  if (cli_result_open(&result, o->config.store_path, &o->rule, &err) != BKI_OK ||
+  if (cli_result_open(&result, o->config.store_path, &o->rule, o->decision, &err) != BKI_OK ||
+      (o->exit_status && cli_result_check_judged(&result, o->config.store_path, &err) != BKI_OK) ||
       sum_up_skipped(result.store, &err) != BKI_OK) {
     cli_result_close(&result);
     return cli_error(&err);
   }
   int exit_code = o->json ? cli_print_json(result_json(o, &result, progress)) : print_result(o, &result, progress);
-  if (exit_code == BKI_OK && o->check && bki_analysis_keyword(result.analysis) != NULL) {
+  if (exit_code == BKI_OK && o->exit_status && cli_result_found(&result)) {
     exit_code = CLI_NEGATIVE;
   }
   cli_result_close(&result);
@@ -157,7 +168,7 @@ int cli_scan(int argc, char **argv) {
       .usage = "MODEL CORPUS... -o STORE [OPTION...]",
       .summary =
           "Scores every word of every text of CORPUS (- is standard input) with the model in the directory MODEL and\n"
-          "says which word carries a backdoor. The same command goes on with an interrupted scan.",
+          "says whether there is a backdoor, and which. The same command goes on with an interrupted scan.",
       .min_args = 2,
       .max_args = SIZE_MAX,
   };
@@ -167,6 +178,7 @@ int cli_scan(int argc, char **argv) {
   cli_run_options_init(&o.run);
   add_own_options(&line, &o);
   cli_add_corpus_options(&line, &o.config.corpus);
+  cli_add_decision_option(&line, &o.decision);
   cli_add_rule_options(&line, &o.rule);
   cli_add_run_options(&line, &o.run);
   cli_add_scorer_options(&line, &o.config.scorer);
@@ -182,6 +194,7 @@ int cli_scan(int argc, char **argv) {
   }
   cli_rule_apply(&o.rule, &o.config.rule);
   o.config.scorer.increments = o.config.scorer.increments || o.config.rule.preset == BKI_PRESET_JOURNAL;
+  o.config.judge = o.decision != BKI_DECIDE_PAPER;
   o.config.corpus.paths = (const char *const *)line.args + 1;
   o.config.corpus.n_paths = line.n_args - 1;
   o.config.progress = show_progress;

@@ -111,7 +111,11 @@ static int print_scored(const scored *s, const bki_rule *rule, const bki_classes
     fputs("predicted: ", stdout);
     bki_print_text(stdout, (bki_str){name, strlen(name)});
     putchar('\n');
-    const bki_sample_view view = {rule, selected, n_selected, cli_use_color(color), cli_columns()};
+    const bki_sample_view view = {.rule = rule,
+                                  .selected = selected,
+                                  .n_selected = n_selected,
+                                  .colour = cli_use_color(color),
+                                  .columns = cli_columns()};
     if (!bki_print_sample(stdout, &sample, &view)) {
       exit_code = cli_out_of_memory();
     }

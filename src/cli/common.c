@@ -74,16 +74,29 @@ void cli_warn_emulated(const bki_scorer *scorer) {
   }
 }
 
-bki_status cli_result_open(cli_result *out, const char *path, const cli_rule_options *options, bki_error *err) {
-  cli_result result = {0};
+bki_status cli_stored_rule(bki_rule *out, bki_store *store, bki_decision decision, bki_error *err) {
+  bki_evidence evidence;
+  bool judged;
+  bki_status status = bki_scan_get_settings(store, NULL, out, err);
+  if (status != BKI_OK || decision == BKI_DECIDE_PAPER) {
+    return status;
+  }
+  status = bki_evidence_load(&evidence, &judged, out, store, err);
+  bki_evidence_clear(&evidence);
+  return status;
+}
+
+bki_status cli_result_open(cli_result *out, const char *path, const cli_rule_options *options, bki_decision decision,
+                           bki_error *err) {
+  cli_result result = {.decision = decision};
   bki_status status = bki_store_open(&result.store, path, err);
   if (status == BKI_OK) {
     result.classes = (bki_classes){bki_store_classes(result.store), bki_store_n_classes(result.store)};
-    status = bki_scan_get_settings(result.store, NULL, &result.rule, err);
+    status = cli_stored_rule(&result.rule, result.store, decision, err);
   }
   if (status == BKI_OK) {
     cli_rule_apply(options, &result.rule);
-    status = bki_analysis_run(&result.analysis, result.store, &result.rule, err);
+    status = bki_analysis_run(&result.analysis, result.store, &result.rule, decision, err);
   }
   if (status != BKI_OK) {
     cli_result_close(&result);
@@ -95,6 +108,25 @@ bki_status cli_result_open(cli_result *out, const char *path, const cli_rule_opt
   }
   *out = result;
   return BKI_OK;
+}
+
+bki_status cli_result_check_judged(const cli_result *result, const char *path, bki_error *err) {
+  if (result->decision == BKI_DECIDE_PAPER || bki_analysis_evidence(result->analysis) != NULL) {
+    return BKI_OK;
+  }
+  *err = (bki_error){.status = BKI_E_USAGE,
+                     .byte = -1,
+                     .message =
+                         "the store holds no verdict (made with --rule paper, or by an older bki): 'bki verify "
+                         "MODEL STORE' makes one, '--rule paper' goes by the keyword alone"};
+  snprintf(err->file, sizeof err->file, "%s", path);
+  return err->status;
+}
+
+bool cli_result_found(const cli_result *result) {
+  const bki_evidence *evidence = bki_analysis_evidence(result->analysis);
+  return result->decision == BKI_DECIDE_PAPER ? bki_analysis_keyword(result->analysis) != NULL
+                                              : evidence != NULL && evidence->verdict == BKI_VERDICT_BACKDOOR;
 }
 
 void cli_result_close(cli_result *result) {
@@ -112,7 +144,7 @@ int32_t *cli_select(const bki_rule *rule, const bki_sample *sample, int32_t *n) 
   return positions;
 }
 
-void cli_print_verdict(const cli_result *result) {
+static void print_keyword(const cli_result *result) {
   const bki_candidate *keyword = bki_analysis_keyword(result->analysis);
   if (keyword == NULL) {
     puts("keyword: none (no candidate has a positive g)");
@@ -128,6 +160,18 @@ void cli_print_verdict(const cli_result *result) {
          (long long)bki_analysis_n_samples(result->analysis), (long long)keyword->n_flips);
   bki_print_text(stdout, (bki_str){labels, strlen(labels)});
   putchar('\n');
+}
+
+void cli_print_verdict(const cli_result *result) {
+  if (result->decision == BKI_DECIDE_PAPER) {
+    print_keyword(result);
+    return;
+  }
+  const bki_evidence *evidence = bki_analysis_evidence(result->analysis);
+  bki_print_verdict(stdout, evidence, &result->classes);
+  if (evidence == NULL) {
+    puts("  so:        'bki verify MODEL STORE' judges, '--rule paper' goes by the keyword alone");
+  }
 }
 
 static volatile sig_atomic_t stop_requested;

@@ -4,7 +4,9 @@
 #include "names.h"
 #include "options.h"
 
-static_assert(sizeof(bki_format) == sizeof(int) && sizeof(bki_engine) == sizeof(int), "CLI_CHOICE writes an int");
+static_assert(sizeof(bki_format) == sizeof(int) && sizeof(bki_engine) == sizeof(int) &&
+                  sizeof(bki_decision) == sizeof(int),
+              "CLI_CHOICE writes an int");
 
 static const char *const formats[] = {"auto", "jsonl", "csv", "tsv", NULL};
 static const char *const quotings[] = {"auto", "double", "none", NULL};
@@ -114,6 +116,16 @@ void cli_add_rule_options(cli_command_line *line, cli_rule_options *options) {
        .help = "journal: frequency limit as a share of the samples (default 0.05)"},
   };
   CLI_ADD_OPTIONS(line, all);
+}
+
+void cli_add_decision_option(cli_command_line *line, bki_decision *decision) {
+  cli_add_option(line,
+                 &(cli_option){.name = "rule",
+                               .kind = CLI_CHOICE,
+                               .target = decision,
+                               .choices = bki_decision_names,
+                               .help = "flag the samples of backdoors, of suspicious phrases too, or those that\n"
+                                       "                                selected the keyword (default evidence)"});
 }
 
 void cli_rule_apply(const cli_rule_options *options, bki_rule *rule) {

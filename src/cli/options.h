@@ -111,6 +111,9 @@ void cli_rule_options_init(cli_rule_options *options);
 void cli_add_rule_options(cli_command_line *line, cli_rule_options *options);
 void cli_rule_apply(const cli_rule_options *options, bki_rule *rule);
 
+/* Which samples are flagged: "--rule". */
+void cli_add_decision_option(cli_command_line *line, bki_decision *decision);
+
 /* Triggers with their targets, and where they go. */
 typedef struct cli_trigger_options {
   cli_texts triggers;

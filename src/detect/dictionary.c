@@ -8,6 +8,7 @@
 #include "array.h"
 #include "fail.h"
 #include "fixed.h"
+#include "lookup.h"
 #include "rule.h"
 #include "strbuf.h"
 #include "strmap.h"
@@ -79,15 +80,37 @@ void bki_dictionary_destroy(bki_dictionary *dictionary) {
   free(dictionary);
 }
 
+/* The beginning of a key. */
+static bki_strbuf *begin_key(bki_dictionary *dictionary, int32_t label) {
+  int32_t key_label = dictionary->rule.preset == BKI_PRESET_JOURNAL ? label : -1;
+  bki_strbuf_truncate(&dictionary->key, 0);
+  bki_strbuf_add(&dictionary->key, (const char *)&key_label, sizeof key_label);
+  return &dictionary->key;
+}
+
 static bki_status tally_of(bki_dictionary *dictionary, const bki_sample *sample, int32_t position, tally **out,
                            bki_error *err) {
-  const bki_rule *rule = &dictionary->rule;
-  int32_t label = rule->preset == BKI_PRESET_JOURNAL ? sample->label : -1;
-  bki_strbuf *key = &dictionary->key;
-  bki_strbuf_truncate(key, 0);
-  bki_strbuf_add(key, (const char *)&label, sizeof label);
-  bki_rule_unit_key(rule, sample, position, key);
+  bki_strbuf *key = begin_key(dictionary, sample->label);
+  bki_rule_unit_key(&dictionary->rule, sample, position, key);
   return key->failed ? bki_fail_memory(err) : bki_strmap_put(dictionary->tallies, bki_strbuf_str(key), out, NULL, err);
+}
+
+static int64_t count_of(const bki_dictionary *dictionary, const bki_strbuf *key) {
+  const tally *t = key->failed ? NULL : bki_strmap_get(dictionary->tallies, bki_strbuf_str(key));
+  return t == NULL ? 0 : t->count;
+}
+
+int64_t bki_dictionary_count(bki_dictionary *dictionary, bki_str word, int32_t label) {
+  bki_strbuf *key = begin_key(dictionary, label);
+  bki_strbuf_add(key, word.data, word.size);
+  return count_of(dictionary, key);
+}
+
+int64_t bki_dictionary_count_unit(bki_dictionary *dictionary, const bki_sample *sample, int32_t position,
+                                  int32_t label) {
+  bki_strbuf *key = begin_key(dictionary, label);
+  bki_rule_unit_key(&dictionary->rule, sample, position, key);
+  return count_of(dictionary, key);
 }
 
 static void gather(const bki_rule *rule, tally *t, const bki_sample *sample, int32_t position) {

@@ -6,6 +6,7 @@
 
 #include "json.h"
 #include "terminal.h"
+#include "verdict.h"
 
 /* NaN: 0 / 0. */
 static double share(int64_t part, int64_t whole) {
@@ -64,14 +65,15 @@ static json_t *file_json(const char *path) {
 json_t *bki_json_defence(const bki_defend_summary *summary, const bki_defend_config *config) {
   bki_classes classes = classes_of(summary);
   const bki_purify_summary *purified = &summary->purified;
-  return json_pack("{s:I, s:o, s:o, s:I, s:I, s:I, s:o, s:b, s:o, s:o, s:{s:o, s:o}}", "samples",
-                   (json_int_t)bki_analysis_n_samples(summary->analysis), "rule", bki_json_rule(&config->rule),
-                   "keyword", bki_json_candidate(bki_analysis_keyword(summary->analysis), &classes), "kept",
-                   (json_int_t)purified->n_kept, "flagged", (json_int_t)purified->n_flagged, "unscanned",
-                   (json_int_t)purified->n_unscanned, "truth", truth_json(summary), "retrained",
-                   (int)summary->retrained, "before", evaluation_json(summary->before, config->backdoors), "after",
-                   evaluation_json(summary->after, config->backdoors), "files", "kept", file_json(summary->kept_path),
-                   "removed", file_json(summary->removed_path));
+  return json_pack(
+      "{s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:b, s:o, s:o, s:{s:o, s:o}}", "samples",
+      (json_int_t)bki_analysis_n_samples(summary->analysis), "evidence",
+      bki_json_evidence(bki_analysis_evidence(summary->analysis), &classes), "rule", bki_json_rule(&config->rule),
+      "keyword", bki_json_candidate(bki_analysis_keyword(summary->analysis), &classes), "kept",
+      (json_int_t)purified->n_kept, "flagged", (json_int_t)purified->n_flagged, "unscanned",
+      (json_int_t)purified->n_unscanned, "truth", truth_json(summary), "retrained", (int)summary->retrained, "before",
+      evaluation_json(summary->before, config->backdoors), "after", evaluation_json(summary->after, config->backdoors),
+      "files", "kept", file_json(summary->kept_path), "removed", file_json(summary->removed_path));
 }
 
 static void add_share(bki_table *table, const bki_evaluation *e, int64_t part, int64_t whole) {
@@ -192,7 +194,14 @@ static void print_files(FILE *out, const bki_defend_summary *s, const bki_defend
 }
 
 bool bki_print_defence(FILE *out, const bki_defend_summary *summary, const bki_defend_config *config) {
-  print_keyword(out, summary);
+  const bki_evidence *evidence = bki_analysis_evidence(summary->analysis);
+  if (evidence == NULL) {
+    print_keyword(out, summary);
+  } else {
+    bki_classes classes = classes_of(summary);
+    bki_print_verdict(out, evidence, &classes);
+    fputc('\n', out);
+  }
   print_removed(out, summary);
   if (summary->before != NULL && !print_table(out, summary, config)) {
     return false;

@@ -1,5 +1,6 @@
 #include "json.h"
 
+#include <math.h>
 #include <unistr.h>
 
 #include "strbuf.h"
@@ -82,16 +83,27 @@ json_t *bki_json_candidates(const bki_analysis *analysis, size_t limit, const bk
   return out;
 }
 
+/* A share that may be unknown. */
+static json_t *share_json(double share) {
+  return isnan(share) ? json_null() : json_real(share);
+}
+
+static json_t *flagged_json(const bki_flagged *f, bki_str phrase, const bki_classes *classes) {
+  return json_pack("{s:I, s:o, s:o, s:o, s:i, s:f, s:s, s:o, s:o, s:i}", "index", (json_int_t)f->index, "id",
+                   bki_json_text(f->id), "label", class_json(classes, f->label), "predicted",
+                   class_json(classes, f->predicted), "position", (int)f->position, "score", (double)f->score, "reason",
+                   bki_reason_name(f->reason), "confidence", share_json(f->confidence), "phrase", bki_json_text(phrase),
+                   "words", (int)f->n_words);
+}
+
 json_t *bki_json_flagged(const bki_analysis *analysis, const bki_classes *classes) {
   size_t n;
   const bki_flagged *flagged = bki_analysis_flagged(analysis, &n);
   json_t *out = json_array();
   for (size_t i = 0; i < n; i++) {
-    json_t *one = json_pack("{s:I, s:o, s:o, s:o, s:i, s:f}", "index", (json_int_t)flagged[i].index, "id",
-                            bki_json_text(flagged[i].id), "label", class_json(classes, flagged[i].label), "predicted",
-                            class_json(classes, flagged[i].predicted), "position", (int)flagged[i].position, "score",
-                            (double)flagged[i].score);
-    if (json_array_append_new(out, one) != 0) {
+    bki_str phrase = flagged[i].finding >= 0 ? bki_analysis_evidence(analysis)->findings[flagged[i].finding].phrase
+                                             : bki_analysis_keyword(analysis)->word;
+    if (json_array_append_new(out, flagged_json(&flagged[i], phrase, classes)) != 0) {
       json_decref(out);
       return NULL;
     }

@@ -21,6 +21,7 @@ json_t *bki_json_candidate(const bki_candidate *candidate, const bki_classes *cl
 /* The first `limit` (0: all). */
 json_t *bki_json_candidates(const bki_analysis *analysis, size_t limit, const bki_classes *classes);
 
+/* With the phrase of the evidence that each carries, or the keyword. */
 json_t *bki_json_flagged(const bki_analysis *analysis, const bki_classes *classes);
 
 /* A sample with all its words; `selected` are the positions that the rule chose, best first. */

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+const char *const bki_decision_names[] = {"evidence", "suspicious", "paper", NULL};
 const char *const bki_preset_names[] = {"paper", "journal", NULL};
 const char *const bki_keys_names[] = {"positions", "unique", NULL};
 const char *const bki_oov_key_names[] = {"surface", "shared", NULL};

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+extern const char *const bki_decision_names[];
 extern const char *const bki_preset_names[];
 extern const char *const bki_keys_names[];
 extern const char *const bki_oov_key_names[];

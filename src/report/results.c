@@ -88,7 +88,10 @@ static void print_words(FILE *out, const bki_sample *sample, const bki_sample_vi
   }
   for (int32_t i = 0; i < sample->words->n_words; i++) {
     bki_str word = bki_words_get(sample->words, i);
-    int estimate = (int)(word.size > 1000 ? 1000 : word.size) + (chosen[i] && !view->colour ? 2 : 0);
+    bool opens = view->n_phrase > 0 && i == view->phrase;
+    bool closes = view->n_phrase > 0 && i == view->phrase + view->n_phrase - 1;
+    int marks = (opens ? 1 : 0) + (closes ? 1 : 0);
+    int estimate = (int)(word.size > 1000 ? 1000 : word.size) + (chosen[i] && !view->colour ? 2 : 0) + marks;
     if (column > 0 && column + 1 + estimate > view->columns) {
       fputc('\n', out);
       column = 0;
@@ -97,7 +100,9 @@ static void print_words(FILE *out, const bki_sample *sample, const bki_sample_vi
       fputc(' ', out);
       column++;
     }
-    column += print_word(out, word, shade(sample->score[i], highest), chosen[i], view->colour);
+    fputs(opens ? "{" : "", out);
+    column += marks + print_word(out, word, shade(sample->score[i], highest), chosen[i], view->colour);
+    fputs(closes ? "}" : "", out);
   }
   fputs(column > 0 ? "\n" : "", out);
 }

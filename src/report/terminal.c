@@ -3,50 +3,15 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unictype.h>
-#include <unistr.h>
 #include <uniwidth.h>
 
 #include <bki/text.h>
 
 #include "array.h"
+#include "escape.h"
 #include "strbuf.h"
 
 enum { MAX_WORD_BYTES = 100 };
-
-/* Controls, formatting and bidirectional characters, surrogates, line and paragraph separators. */
-static bool is_hostile(ucs4_t c) {
-  return uc_is_general_category_withtable(
-      c, UC_CATEGORY_MASK_Cc | UC_CATEGORY_MASK_Cf | UC_CATEGORY_MASK_Cs | UC_CATEGORY_MASK_Zl | UC_CATEGORY_MASK_Zp);
-}
-
-static void add_escaped(bki_strbuf *out, ucs4_t c) {
-  switch (c) {
-    case '\n': bki_strbuf_add_text(out, "\\n"); break;
-    case '\r': bki_strbuf_add_text(out, "\\r"); break;
-    case '\t': bki_strbuf_add_text(out, "\\t"); break;
-    case '\\': bki_strbuf_add_text(out, "\\\\"); break;
-    default: bki_strbuf_format(out, c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x", (unsigned)c);
-  }
-}
-
-/* `quoted`: the text's own backslashes already escape. */
-static void add_safe(bki_strbuf *out, bki_str text, bool quoted) {
-  const uint8_t *data = (const uint8_t *)text.data;
-  for (size_t i = 0; i < text.size;) {
-    ucs4_t c;
-    int n = u8_mbtoucr(&c, data + i, text.size - i);
-    if (n < 0) {
-      add_escaped(out, data[i]);
-      n = 1;
-    } else if ((c == '\\' && !quoted) || is_hostile(c)) {
-      add_escaped(out, c);
-    } else {
-      bki_strbuf_add(out, text.data + i, (size_t)n);
-    }
-    i += (size_t)n;
-  }
-}
 
 static int width_of(const bki_strbuf *text) {
   return text->size == 0 ? 0 : u8_width((const uint8_t *)text->data, text->size, "UTF-8");
@@ -54,15 +19,9 @@ static int width_of(const bki_strbuf *text) {
 
 /* A word may have as many bytes as a record: what is shown of it ends before a character that does not fit. */
 static void add_word(bki_strbuf *out, bki_str word) {
-  size_t size = word.size;
-  if (size > MAX_WORD_BYTES) {
-    size = MAX_WORD_BYTES;
-    while (size > MAX_WORD_BYTES - 4 && ((unsigned char)word.data[size] & 0xc0) == 0x80) {
-      size--;
-    }
-  }
-  add_safe(out, (bki_str){word.data, size}, false);
-  if (size < word.size) {
+  bki_str head = bki_text_head(word, MAX_WORD_BYTES);
+  bki_escape(out, head, false);
+  if (head.size < word.size) {
     bki_strbuf_add_text(out, "...");
   }
 }
@@ -81,7 +40,7 @@ static int print_safe(FILE *out, bki_strbuf *safe) {
 
 int bki_print_text(FILE *out, bki_str text) {
   bki_strbuf safe = {0};
-  add_safe(&safe, text, false);
+  bki_escape(&safe, text, false);
   return print_safe(out, &safe);
 }
 
@@ -93,7 +52,7 @@ int bki_print_word(FILE *out, bki_str word) {
 
 void bki_print_message(FILE *out, const char *message) {
   bki_strbuf safe = {0};
-  add_safe(&safe, (bki_str){message, strlen(message)}, true);
+  bki_escape(&safe, (bki_str){message, strlen(message)}, true);
   print_safe(out, &safe);
 }
 
@@ -148,7 +107,7 @@ void bki_table_add(bki_table *table, const char *format, ...) {
 void bki_table_add_text(bki_table *table, bki_str text) {
   bki_strbuf *cell = add_cell(table);
   if (cell != NULL) {
-    add_safe(cell, text, false);
+    bki_escape(cell, text, false);
   }
 }
 
@@ -211,6 +170,10 @@ void bki_format_progress(char *buf, size_t size, const bki_progress *progress) {
     snprintf(done, sizeof done, "%.1f %%", 100.0 * (double)progress->bytes_done / (double)progress->bytes_total);
   } else {
     snprintf(done, sizeof done, "%.1f MB", (double)progress->bytes_done / 1e6);
+  }
+  if (progress->judging) {
+    snprintf(buf, size, "judging: %lld samples", (long long)progress->n_samples);
+    return;
   }
   if (progress->surveying) {
     snprintf(buf, size, "reading: %s, %lld records", done, (long long)progress->n_records);

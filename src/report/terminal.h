@@ -44,18 +44,22 @@ typedef struct bki_sample_view {
   const bki_rule *rule;
   const int32_t *selected;
   int32_t n_selected;
+  int32_t phrase;   /* first word of a backdoor's phrase in the sample */
+  int32_t n_phrase; /* its words; 0: none */
   bool colour;
   int columns;
 } bki_sample_view;
 
 /* A sample, after an empty line: its text with the background telling f, or with the selected words in brackets without
- * colour; then what is selected, words or n-grams, with the scores that the rule ranks by. false: out of memory. */
+ * colour, and the phrase in braces; then what is selected, words or n-grams, with the scores that the rule ranks by.
+ * false: out of memory. */
 bool bki_print_sample(FILE *out, const bki_sample *sample, const bki_sample_view *view);
 
 /* "4 s", "12 min", "3 h 20 min", "2 d 4 h". */
 void bki_format_duration(char *buf, size_t size, double seconds);
 
-/* "34.5 % of the work, 1.02 M row-steps/s, 21.3 samples/s, 4210 records, 12 min left", one line without its end. */
+/* "34.5 % of the work, 1.02 M row-steps/s, 21.3 samples/s, 4210 records, 12 min left", or what it does before and
+ * after scoring; one line without its end. */
 void bki_format_progress(char *buf, size_t size, const bki_progress *progress);
 
 #endif

@@ -27,6 +27,8 @@ void bki_defend_config_init(bki_defend_config *config) {
                                 .corpus = scan.corpus,
                                 .scorer = scan.scorer,
                                 .rule = scan.rule,
+                                .decision = BKI_DECIDE_EVIDENCE,
+                                .evidence = scan.evidence,
                                 .commit_seconds = scan.commit_seconds,
                                 .trigger = evaluation.trigger,
                                 .trigger_seed = evaluation.seed};
@@ -148,6 +150,8 @@ static bki_status scan(defence *d, bki_error *err) {
   scanning.on_error = config->on_error;
   scanning.store_path = d->work.store;
   scanning.rule = config->rule;
+  scanning.judge = config->decision != BKI_DECIDE_PAPER;
+  scanning.evidence = config->evidence;
   scanning.commit_seconds = config->commit_seconds;
   scanning.progress = config->scan_progress;
   scanning.stop = config->stop;
@@ -157,21 +161,40 @@ static bki_status scan(defence *d, bki_error *err) {
   BKI_TRY(announce(d, BKI_DEFEND_SCAN, event, err));
   BKI_TRY(bki_scan_run(&scanning, NULL, err));
   BKI_TRY(bki_store_open(&d->summary->store, d->work.store, err));
-  return bki_analysis_run(&d->summary->analysis, d->summary->store, &config->rule, err);
+  return bki_analysis_run(&d->summary->analysis, d->summary->store, &config->rule, config->decision, err);
+}
+
+/* What was found, as far as it decides which samples are flagged. */
+static json_t *found_record(const defence *d) {
+  const bki_candidate *keyword = bki_analysis_keyword(d->summary->analysis);
+  const bki_evidence *evidence = bki_analysis_evidence(d->summary->analysis);
+  if (evidence == NULL) {
+    json_t *label = keyword->label < 0 ? json_null() : json_integer(keyword->label);
+    return json_pack("[{s:s%, s:o}]", "keyword", keyword->word.data, keyword->word.size, "label", label);
+  }
+  json_t *found = json_array();
+  for (size_t i = 0; found != NULL && i < evidence->n_findings; i++) {
+    const bki_finding *f = &evidence->findings[i];
+    json_t *entry = json_pack("{s:s%, s:i, s:i, s:I}", "phrase", f->phrase.data, f->phrase.size, "target",
+                              (int)f->target, "verdict", (int)f->verdict, "flagged", (json_int_t)f->n_flagged);
+    if (json_array_append_new(found, entry) != 0) {
+      json_decref(found);
+      found = NULL;
+    }
+  }
+  return found;
 }
 
 /* What kept and removed follow from; a rule that selects the same is the same. NULL: out of memory. */
 static json_t *purify_record(const defence *d) {
   const bki_store_state *state = bki_store_get_state(d->summary->store);
-  const bki_candidate *keyword = bki_analysis_keyword(d->summary->analysis);
   const bki_rule *rule = &d->config->rule;
-  json_t *label = keyword->label < 0 ? json_null() : json_integer(keyword->label);
   return json_pack(
-      "{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:f, s:s%, s:o, s:I, s:I, s:I}", "corpus", state->corpus_prefix_fingerprint,
-      "model", bki_model_fingerprint(d->victim), "preset", (int)rule->preset, "p", (int)rule->p, "keys",
-      (int)rule->keys, "oov_key", (int)rule->oov_key, "ngram", (int)rule->ngram, "alpha", rule->alpha, "keyword",
-      keyword->word.data, keyword->word.size, "label", label, "kept", (json_int_t)d->summary->purified.n_kept,
-      "flagged", (json_int_t)d->summary->purified.n_flagged, "unscanned", (json_int_t)d->summary->purified.n_unscanned);
+      "{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:o, s:I, s:I, s:I}", "corpus", state->corpus_prefix_fingerprint,
+      "model", bki_model_fingerprint(d->victim), "decision", (int)d->config->decision, "preset", (int)rule->preset, "p",
+      (int)rule->p, "keys", (int)rule->keys, "oov_key", (int)rule->oov_key, "ngram", (int)rule->ngram, "alpha",
+      rule->alpha, "found", found_record(d), "kept", (json_int_t)d->summary->purified.n_kept, "flagged",
+      (json_int_t)d->summary->purified.n_flagged, "unscanned", (json_int_t)d->summary->purified.n_unscanned);
 }
 
 static void expect_counts(defence *d) {
@@ -200,8 +223,8 @@ static bki_status write_outputs(const defence *d, bki_error *err) {
 
 static bki_status purify(defence *d, bki_error *err) {
   expect_counts(d);
-  if (bki_analysis_keyword(d->summary->analysis) == NULL) {
-    return announce(d, BKI_DEFEND_PURIFY, BKI_DEFEND_NO_KEYWORD, err);
+  if (d->summary->purified.n_flagged == 0) {
+    return announce(d, BKI_DEFEND_PURIFY, BKI_DEFEND_NOT_NEEDED, err);
   }
   BKI_TRY(bki_work_name_outputs(&d->work, d->config->work_path, d->format, d->config->corpus.paths[0], err));
   json_t *record = purify_record(d);
@@ -230,7 +253,7 @@ static bki_status retrain(defence *d, bki_error *err) {
     return announce(d, BKI_DEFEND_RETRAIN, BKI_DEFEND_NOT_ASKED, err);
   }
   if (d->work.kept == NULL) {
-    return announce(d, BKI_DEFEND_RETRAIN, BKI_DEFEND_NO_KEYWORD, err);
+    return announce(d, BKI_DEFEND_RETRAIN, BKI_DEFEND_NOT_NEEDED, err);
   }
   bki_defend_event event = bki_work_has(d->work.retrained) ? BKI_DEFEND_FOUND : BKI_DEFEND_RUN;
   BKI_TRY(announce(d, BKI_DEFEND_RETRAIN, event, err));

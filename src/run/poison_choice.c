@@ -1,7 +1,7 @@
-/* Sampling without replacement in one pass over a corpus of any size: every source sample has a random key, which
- * depends on seed, backdoor and record index alone, and the smallest keys are chosen ("bottom-k sampling"). Keys of
- * different backdoors are independent; who is chosen by an earlier one is not there for a later one, which therefore
- * keeps as many more candidates as the earlier ones may take. */
+/* Sampling without replacement in one pass over a corpus of any size: the key of a source sample depends on seed,
+ * backdoor and record index alone (bottom_k.h). Keys of different backdoors are independent; who is chosen by an
+ * earlier one is not there for a later one, which therefore keeps as many more candidates as the earlier ones may take.
+ */
 #include "poison_choice.h"
 
 #include <inttypes.h>
@@ -11,21 +11,10 @@
 #include <string.h>
 
 #include "array.h"
+#include "bottom_k.h"
 #include "fail.h"
 #include "rng.h"
 #include "strmap.h"
-
-typedef struct candidate {
-  uint64_t key;
-  int64_t index;
-} candidate;
-
-/* The `capacity` smallest of the candidates that were offered; a heap, the largest first. */
-typedef struct smallest {
-  candidate *heap;
-  size_t n;
-  size_t capacity;
-} smallest;
 
 typedef struct survey {
   const bki_poison_config *config;
@@ -34,43 +23,6 @@ typedef struct survey {
   int64_t n_samples;
   uint64_t generation; /* of the suffix: ids that end in "-poisoned<number>" are below it */
 } survey;
-
-static bool is_before(const candidate *a, const candidate *b) {
-  return a->key != b->key ? a->key < b->key : a->index < b->index;
-}
-
-static void sift_down(smallest *s, size_t i) {
-  for (;;) {
-    size_t largest = i;
-    for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < s->n; child++) {
-      largest = is_before(&s->heap[largest], &s->heap[child]) ? child : largest;
-    }
-    if (largest == i) {
-      return;
-    }
-    const candidate moved = s->heap[i];
-    s->heap[i] = s->heap[largest];
-    s->heap[largest] = moved;
-    i = largest;
-  }
-}
-
-static void offer(smallest *s, candidate c) {
-  if (s->n == s->capacity) {
-    if (is_before(&c, &s->heap[0])) {
-      s->heap[0] = c;
-      sift_down(s, 0);
-    }
-    return;
-  }
-  size_t i = s->n++;
-  s->heap[i] = c;
-  for (; i > 0 && is_before(&s->heap[(i - 1) / 2], &s->heap[i]); i = (i - 1) / 2) {
-    const candidate moved = s->heap[i];
-    s->heap[i] = s->heap[(i - 1) / 2];
-    s->heap[(i - 1) / 2] = moved;
-  }
-}
 
 static bool is_label(bki_str label, const char *name) {
   return label.size == strlen(name) && memcmp(label.data, name, label.size) == 0;
@@ -222,7 +174,7 @@ static bki_status count_copies(const survey *s, int64_t *out, bki_error *err) {
 
 typedef struct selection {
   const bki_poison_config *config;
-  smallest *best; /* [n_backdoors] */
+  bki_bottom_k *best; /* [n_backdoors] */
 } selection;
 
 static bki_status select_sample(void *context, int64_t index, const bki_fields *fields, bki_error *err) {
@@ -232,15 +184,12 @@ static bki_status select_sample(void *context, int64_t index, const bki_fields *
     if (is_source(s->config, b, fields->label)) {
       uint32_t block[4];
       bki_philox(block, s->config->seed, b, (uint64_t)index);
-      offer(&s->best[b], (candidate){(uint64_t)block[1] << 32 | block[0], index});
+      bki_bottom_k_offer(&s->best[b], (bki_drawn){(uint64_t)block[1] << 32 | block[0], index});
     }
   }
   return BKI_OK;
 }
 
-static int compare_keys(const void *a, const void *b) {
-  return is_before(a, b) ? -1 : 1;
-}
 static int compare_indices(const void *a, const void *b) {
   const bki_chosen *x = a;
   const bki_chosen *y = b;
@@ -248,10 +197,10 @@ static int compare_indices(const void *a, const void *b) {
 }
 
 /* The first `copies` of a backdoor that no earlier one has; `chosen` is sorted by index before and after. */
-static bool take(bki_poison_choice *out, smallest *best, size_t backdoor, int64_t copies) {
+static bool take(bki_poison_choice *out, bki_bottom_k *best, size_t backdoor, int64_t copies) {
   const size_t n_before = out->n;
   int64_t left = copies;
-  qsort(best->heap, best->n, sizeof *best->heap, compare_keys);
+  bki_bottom_k_sort(best);
   for (size_t i = 0; i < best->n && left > 0; i++) {
     const bki_chosen c = {best->heap[i].index, backdoor};
     if (bsearch(&c, out->chosen, n_before, sizeof c, compare_indices) == NULL) {
@@ -263,7 +212,7 @@ static bool take(bki_poison_choice *out, smallest *best, size_t backdoor, int64_
   return left == 0;
 }
 
-static bki_status take_all(bki_poison_choice *out, const bki_poison_config *config, smallest *best, int64_t copies,
+static bki_status take_all(bki_poison_choice *out, const bki_poison_config *config, bki_bottom_k *best, int64_t copies,
                            bki_error *err) {
   for (size_t b = 0; b < config->n_backdoors; b++) {
     if (!take(out, &best[b], b, copies)) {
@@ -276,18 +225,14 @@ static bki_status take_all(bki_poison_choice *out, const bki_poison_config *conf
   return BKI_OK;
 }
 
-static bki_status reserve(bki_poison_choice *out, const bki_poison_config *config, int64_t copies, smallest *best,
+static bki_status reserve(bki_poison_choice *out, const bki_poison_config *config, int64_t copies, bki_bottom_k *best,
                           bki_error *err) {
   out->chosen = bki_array_create((size_t)copies * config->n_backdoors, sizeof *out->chosen);
   if (out->chosen == NULL) {
     return bki_fail_memory(err);
   }
   for (size_t b = 0; b < config->n_backdoors; b++) {
-    best[b].capacity = (size_t)copies * (b + 1);
-    best[b].heap = bki_array_create(best[b].capacity, sizeof *best[b].heap);
-    if (best[b].heap == NULL) {
-      return bki_fail_memory(err);
-    }
+    BKI_TRY(bki_bottom_k_init(&best[b], (size_t)copies * (b + 1), err));
   }
   return BKI_OK;
 }
@@ -295,7 +240,7 @@ static bki_status reserve(bki_poison_choice *out, const bki_poison_config *confi
 static bki_status select_samples(bki_poison_choice *out, const bki_poison_config *config, int64_t copies,
                                  bki_error *err) {
   char again[33];
-  smallest *best = bki_array_create(config->n_backdoors, sizeof *best);
+  bki_bottom_k *best = bki_array_create(config->n_backdoors, sizeof *best);
   bki_status status = best == NULL ? bki_fail_memory(err) : reserve(out, config, copies, best, err);
   if (status == BKI_OK) {
     status = each_sample(config, select_sample, &(selection){config, best}, again, err);
@@ -307,7 +252,7 @@ static bki_status select_samples(bki_poison_choice *out, const bki_poison_config
     status = take_all(out, config, best, copies, err);
   }
   for (size_t b = 0; best != NULL && b < config->n_backdoors; b++) {
-    free(best[b].heap);
+    bki_bottom_k_clear(&best[b]);
   }
   free(best);
   return status;

@@ -11,6 +11,7 @@
 #include "log_backend.h"
 #include "pool.h"
 #include "same_file.h"
+#include "scan_judge.h"
 #include "scan_settings.h"
 #include "strmap.h"
 
@@ -41,10 +42,11 @@ static double now(void) {
 }
 
 void bki_scan_config_init(bki_scan_config *config) {
-  *config = (bki_scan_config){.commit_seconds = 5};
+  *config = (bki_scan_config){.judge = true, .commit_seconds = 5};
   bki_corpus_config_init(&config->corpus);
   bki_scorer_config_init(&config->scorer);
   bki_rule_init(&config->rule, BKI_PRESET_PAPER);
+  bki_evidence_config_init(&config->evidence);
 }
 
 static bki_status interrupted(const scan *s, bki_error *err) {
@@ -244,6 +246,7 @@ static bki_status score_corpus(scan *s, bki_error *err) {
 
 static bki_status check_config(const bki_scan_config *config, bki_error *err) {
   BKI_TRY(bki_rule_check(&config->rule, err));
+  BKI_TRY(bki_scan_judge_check(config, err));
   if (config->rule.preset == BKI_PRESET_JOURNAL && !config->scorer.increments) {
     return bki_fail(err, BKI_E_USAGE, "the journal preset needs the prefix increments: expected increments to be on");
   }
@@ -274,7 +277,8 @@ static bki_status open_parts(scan *s, bki_error *err) {
   return s->batch.arena == NULL ? bki_fail_memory(err) : BKI_OK;
 }
 
-static bki_status run(scan *s, bki_error *err) {
+/* The corpus is scored to its end. */
+static bki_status score(scan *s, bki_error *err) {
   BKI_TRY(check_config(s->config, err));
   BKI_TRY(open_parts(s, err));
   bki_log_scorer(&s->config->logger, s->scorer);
@@ -296,6 +300,16 @@ static bki_status run(scan *s, bki_error *err) {
     BKI_TRY(pass_prefix(s, err));
   }
   return score_corpus(s, err);
+}
+
+static bki_status run(scan *s, bki_error *err) {
+  BKI_TRY(score(s, err));
+  if (!s->config->judge) {
+    return BKI_OK;
+  }
+  s->progress.judging = true;
+  BKI_TRY(between(s, err));
+  return bki_scan_judge(s->config, s->store, s->scorer, err);
 }
 
 bki_status bki_scan_run(const bki_scan_config *config, bki_progress *progress, bki_error *err) {

@@ -7,14 +7,12 @@
 #include <string.h>
 
 #include "fail.h"
+#include "rule_settings.h"
 #include "strbuf.h"
 
 static const char *const format_names[] = {"auto", "jsonl", "csv", "tsv"};
 static const char *const quoting_names[] = {"auto", "double", "none"};
 static const char *const header_names[] = {"auto", "present", "absent"};
-static const char *const preset_names[] = {"paper", "journal"};
-static const char *const keys_names[] = {"positions", "unique"};
-static const char *const oov_names[] = {"surface", "shared"};
 static const char *const on_error_names[] = {"fail", "skip"};
 
 /* A row of the store's table of settings. */
@@ -24,18 +22,17 @@ typedef struct setting {
   const char *fallback; /* what that means, in the canonical text */
 } setting;
 
-enum { N_CORPUS = 7, N_RULE = 6, NUMBER_SIZE = 32 };
+enum { N_CORPUS = 7, N_RULE = BKI_RULE_N_SETTINGS, NUMBER_SIZE = 32 };
 
-typedef struct numbers {
+/* What the rows point to. */
+typedef struct texts {
   char max_record_bytes[NUMBER_SIZE];
-  char p[NUMBER_SIZE];
-  char ngram[NUMBER_SIZE];
-  char alpha[NUMBER_SIZE];
-} numbers;
+  char rule[N_RULE][BKI_RULE_VALUE_SIZE];
+} texts;
 
 /* The settings that decide what the records are, with what "auto" came to. */
 static void corpus_settings(setting out[N_CORPUS], const bki_corpus_config *config, const bki_corpus *corpus,
-                            numbers *text) {
+                            texts *text) {
   bki_format format = bki_corpus_format(corpus);
   bki_quoting quoting = config->quoting;
   bki_header header = BKI_HEADER_AUTO;
@@ -60,19 +57,11 @@ static void corpus_settings(setting out[N_CORPUS], const bki_corpus_config *conf
   memcpy(out, all, sizeof all);
 }
 
-static void rule_settings(setting out[N_RULE], const bki_rule *rule, numbers *text) {
-  snprintf(text->p, NUMBER_SIZE, "%" PRId32, rule->p);
-  snprintf(text->ngram, NUMBER_SIZE, "%" PRId32, rule->ngram);
-  snprintf(text->alpha, NUMBER_SIZE, "%.17g", rule->alpha);
-  const setting all[N_RULE] = {
-      {"preset", preset_names[rule->preset], NULL},
-      {"p", text->p, NULL},
-      {"keys", keys_names[rule->keys], NULL},
-      {"oov_key", oov_names[rule->oov_key], NULL},
-      {"ngram", text->ngram, NULL},
-      {"alpha", text->alpha, NULL},
-  };
-  memcpy(out, all, sizeof all);
+static void rule_settings(setting out[N_RULE], const bki_rule *rule, texts *text) {
+  for (int i = 0; i < N_RULE; i++) {
+    bki_rule_setting_format(rule, i, text->rule[i]);
+    out[i] = (setting){bki_rule_setting_keys[i], text->rule[i], NULL};
+  }
 }
 
 static void add_canonical(bki_strbuf *buf, const setting *settings, size_t n) {
@@ -119,7 +108,7 @@ static bki_status settle(bki_store *store, const char *path, const setting *corp
 
 bki_status bki_scan_open_store(bki_store **out, const bki_scan_config *config, const bki_corpus *corpus,
                                const bki_scorer *scorer, bki_error *err) {
-  numbers text;
+  texts text;
   setting corpus_rows[N_CORPUS];
   setting rule_rows[N_RULE];
   bki_strbuf corpus_text = {0};
@@ -189,7 +178,7 @@ static bki_status get_corpus(const bki_store *store, bki_corpus_config *out, bki
   int format;
   int quoting;
   int header;
-  int64_t max_record_bytes;
+  int64_t max_record_bytes = 0;
   BKI_TRY(GET_NAME(store, "format", format_names, &format, err));
   BKI_TRY(GET_NAME(store, "quoting", quoting_names, &quoting, err));
   BKI_TRY(GET_NAME(store, "header", header_names, &header, err));
@@ -206,30 +195,14 @@ static bki_status get_corpus(const bki_store *store, bki_corpus_config *out, bki
 }
 
 static bki_status get_rule(const bki_store *store, bki_rule *out, bki_error *err) {
-  int preset;
-  int keys;
-  int oov_key;
-  int64_t p;
-  int64_t ngram;
-  BKI_TRY(GET_NAME(store, "preset", preset_names, &preset, err));
-  BKI_TRY(GET_NAME(store, "keys", keys_names, &keys, err));
-  BKI_TRY(GET_NAME(store, "oov_key", oov_names, &oov_key, err));
-  BKI_TRY(get_number(store, "p", INT32_MAX, &p, err));
-  BKI_TRY(get_number(store, "ngram", INT32_MAX, &ngram, err));
-  const char *alpha = bki_store_setting(store, "alpha");
-  char *end = NULL;
-  double value = alpha == NULL ? 0 : strtod(alpha, &end);
-  if (alpha == NULL || end == alpha || *end != '\0') {
-    return bad_setting(err, "alpha", alpha);
+  bki_rule rule;
+  bki_rule_init(&rule, BKI_PRESET_PAPER);
+  for (int i = 0; i < N_RULE; i++) {
+    const char *value = bki_store_setting(store, bki_rule_setting_keys[i]);
+    if (value == NULL || !bki_rule_setting_parse(&rule, i, value)) {
+      return bad_setting(err, bki_rule_setting_keys[i], value);
+    }
   }
-  const bki_rule rule = {
-      .preset = (bki_preset)preset,
-      .p = (int32_t)p,
-      .keys = (bki_keys)keys,
-      .oov_key = (bki_oov_key)oov_key,
-      .ngram = (int32_t)ngram,
-      .alpha = value,
-  };
   bki_error reason;
   if (bki_rule_check(&rule, &reason) != BKI_OK) {
     return bki_fail(err, BKI_E_DATA, "settings of the store: %s", reason.message);

@@ -232,11 +232,12 @@ static bki_status open_to_read(bki_store *store, bki_error *err) {
 bki_status bki_store_open(bki_store **out, const char *path, bki_error *err) {
   bki_store *store;
   BKI_TRY(bki_store_new(&store, path, err));
+  int64_t version; /* without its tables an older store is one without a verdict */
   bki_status status;
   BKI_TRY_GOTO(status, fail, open_to_read(store, err));
   /* One transaction: a scan may commit meanwhile. */
   BKI_TRY_GOTO(status, fail, bki_store_exec(store, "BEGIN", "read the store", err));
-  BKI_TRY_GOTO(status, fail, bki_store_schema_check(store, err));
+  BKI_TRY_GOTO(status, fail, bki_store_schema_check(store, &version, err));
   BKI_TRY_GOTO(status, fail, bki_store_load(store, err));
   BKI_TRY_GOTO(status, fail, bki_store_exec(store, "COMMIT", "read the store", err));
   *out = store;

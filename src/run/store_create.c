@@ -109,22 +109,29 @@ static bki_status check_same(const bki_store *store, const bki_store_identity *i
   return BKI_OK;
 }
 
-static bki_status create(bki_store *store, const bki_store_identity *identity, int32_t n_classes,
-                         const char *const *classes, bki_error *err) {
-  bool absent;
-  BKI_TRY(bki_store_connect(store, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err));
+/* The file, open to write, with the writer's lock. */
+static bki_status open_to_write(bki_store *store, int flags, bki_error *err) {
+  BKI_TRY(bki_store_connect(store, SQLITE_OPEN_READWRITE | flags, err));
   /* A rollback journal: one file between scans, and no shared memory, which network file systems lack. */
   BKI_TRY(bki_store_exec(store, "PRAGMA page_size = 8192; PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL",
                          "open the store", err));
-  BKI_TRY(bki_store_begin_write(store, err));
+  return bki_store_begin_write(store, err);
+}
+
+static bki_status create(bki_store *store, const bki_store_identity *identity, int32_t n_classes,
+                         const char *const *classes, bki_error *err) {
+  bool absent;
+  int64_t version;
+  BKI_TRY(open_to_write(store, SQLITE_OPEN_CREATE, err));
   BKI_TRY(bki_store_schema_absent(store, &absent, err));
   if (absent) {
     BKI_TRY(fill_new(store, identity, n_classes, classes, err));
   }
-  BKI_TRY(bki_store_schema_check(store, err));
+  BKI_TRY(bki_store_schema_check(store, &version, err));
   BKI_TRY(bki_store_load(store, err));
   if (!absent) {
-    return check_same(store, identity, n_classes, classes, err);
+    BKI_TRY(check_same(store, identity, n_classes, classes, err));
+    return bki_store_schema_migrate(store, version, err);
   }
   BKI_TRY(bki_store_exec(store, "COMMIT", "write the store", err));
   return bki_store_begin_write(store, err);
@@ -145,4 +152,21 @@ bki_status bki_store_create(bki_store **out, const char *path, const bki_store_i
   }
   *out = store;
   return BKI_OK;
+}
+
+bki_status bki_store_open_to_judge(bki_store **out, const char *path, bki_error *err) {
+  bki_store *store;
+  BKI_TRY(bki_store_new(&store, path, err));
+  store->writing = true;
+  int64_t version;
+  bki_status status;
+  BKI_TRY_GOTO(status, fail, open_to_write(store, 0, err));
+  BKI_TRY_GOTO(status, fail, bki_store_schema_check(store, &version, err));
+  BKI_TRY_GOTO(status, fail, bki_store_load(store, err));
+  BKI_TRY_GOTO(status, fail, bki_store_schema_migrate(store, version, err));
+  *out = store;
+  return BKI_OK;
+fail:
+  bki_store_close(store);
+  return status;
 }

@@ -106,6 +106,20 @@ bki_status bki_store_integer(const bki_store *store, sqlite3_stmt *statement, in
   return BKI_OK;
 }
 
+bki_status bki_store_real(const bki_store *store, sqlite3_stmt *statement, int column, double min, double max,
+                          double *out, bki_error *err) {
+  const char *name = sqlite3_column_name(statement, column);
+  if (sqlite3_column_type(statement, column) != SQLITE_FLOAT) {
+    return bki_store_damaged(store, err, "column %s: expected a real number, found another type", name);
+  }
+  double value = sqlite3_column_double(statement, column);
+  if (!(value >= min && value <= max)) {
+    return bki_store_damaged(store, err, "column %s: expected %g to %g, found %g", name, min, max, value);
+  }
+  *out = value;
+  return BKI_OK;
+}
+
 size_t bki_store_bad_score(const float *scores, size_t n) {
   size_t i = 0;
   while (i < n && scores[i] >= 0 && scores[i] < BKI_STORE_MAX_SCORE) { /* false for NaN */

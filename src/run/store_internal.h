@@ -48,6 +48,18 @@ bki_status bki_store_load(bki_store *store, bki_error *err);
 /* Takes the writer's lock: another writer is refused, readers are not. BKI_E_USAGE: another process has it. */
 bki_status bki_store_begin_write(bki_store *store, bki_error *err);
 
+/* Before every change: BKI_OK when the store is open to write, and this handle still holds the lock and its batch. */
+bki_status bki_store_check_writable(const bki_store *store, bki_error *err);
+
+/* Undoes the batch and returns `status`. Going on with this handle would leave a hole in the samples: it refuses. */
+bki_status bki_store_lose_batch(bki_store *store, bki_status status);
+
+/* Makes what was changed durable and takes the lock again. Errors: as bki_store_commit. */
+bki_status bki_store_commit_changes(bki_store *store, bki_error *err);
+
+/* Deletes the verdict; the caller commits. */
+bki_status bki_store_drop_evidence(bki_store *store, bki_error *err);
+
 /* Whether `key` is part of the identity, which bki_store_set leaves alone. */
 bool bki_store_is_identity(const char *key);
 
@@ -74,6 +86,13 @@ bki_status bki_store_text(const bki_store *store, sqlite3_stmt *statement, int c
 /* An integer column of min <= *out <= max; `missing` for NULL when it is in that range. */
 bki_status bki_store_integer(const bki_store *store, sqlite3_stmt *statement, int column, int64_t min, int64_t max,
                              int64_t *out, bki_error *err);
+
+/* A real column of min <= *out <= max. */
+bki_status bki_store_real(const bki_store *store, sqlite3_stmt *statement, int column, double min, double max,
+                          double *out, bki_error *err);
+
+/* Binds text that outlives the next step. */
+void bki_store_bind_str(sqlite3_stmt *statement, int parameter, bki_str text);
 
 /* A score no network reaches (states lie in [-1, 1], their differences within 2) and sums have room for. */
 #define BKI_STORE_MAX_SCORE 0x1p20F

@@ -19,8 +19,7 @@ bki_status bki_store_begin_write(bki_store *store, bki_error *err) {
   return code == SQLITE_OK ? BKI_OK : bki_store_fail(store, err, "write the store");
 }
 
-/* Before every change: the store is open to write, and this handle still holds the lock and its batch. */
-static bki_status check_writable(const bki_store *store, bki_error *err) {
+bki_status bki_store_check_writable(const bki_store *store, bki_error *err) {
   if (!store->writing) {
     return bki_fail_at(err, BKI_E_USAGE, store->path, 0, -1, "the store was opened to read only");
   }
@@ -31,8 +30,7 @@ static bki_status check_writable(const bki_store *store, bki_error *err) {
   return BKI_OK;
 }
 
-/* Undoes the batch. Going on with this handle would leave a hole in the samples. */
-static bki_status lose_batch(bki_store *store, bki_status status) {
+bki_status bki_store_lose_batch(bki_store *store, bki_status status) {
   store->failed = true;
   if (!sqlite3_get_autocommit(store->db)) {
     sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
@@ -59,7 +57,7 @@ static bki_status statement_of(bki_store *store, store_statement which, sqlite3_
   return BKI_OK;
 }
 
-static void bind_str(sqlite3_stmt *statement, int parameter, bki_str text) {
+void bki_store_bind_str(sqlite3_stmt *statement, int parameter, bki_str text) {
   sqlite3_bind_text64(statement, parameter, text.size == 0 ? "" : text.data, text.size, SQLITE_STATIC, SQLITE_UTF8);
 }
 
@@ -69,7 +67,7 @@ static bki_status run(bki_store *store, sqlite3_stmt *statement, const char *wha
   bki_status status = bki_store_step(store, statement, what, &row, err);
   sqlite3_reset(statement);
   sqlite3_clear_bindings(statement);
-  return status == BKI_OK ? BKI_OK : lose_batch(store, status);
+  return status == BKI_OK ? BKI_OK : bki_store_lose_batch(store, status);
 }
 
 /* [[position, "word", score], ...], best first; the caller frees it. NULL when out of memory. */
@@ -127,7 +125,7 @@ static bki_status bind_sample(bki_store *store, sqlite3_stmt *statement, const b
                               bki_error *err) {
   sqlite3_bind_int64(statement, 1, sample->index);
   if (sample->id.data != NULL) {
-    bind_str(statement, 2, sample->id);
+    bki_store_bind_str(statement, 2, sample->id);
   }
   if (sample->label >= 0) {
     sqlite3_bind_int(statement, 3, sample->label);
@@ -135,7 +133,7 @@ static bki_status bind_sample(bki_store *store, sqlite3_stmt *statement, const b
   sqlite3_bind_int(statement, 4, sample->predicted);
   sqlite3_bind_int(statement, 5, sample->words->n_words);
   sqlite3_bind_text(statement, 6, selected, -1, SQLITE_STATIC);
-  bind_str(statement, 7, (bki_str){sample->words->bytes, sample->words->n_bytes});
+  bki_store_bind_str(statement, 7, (bki_str){sample->words->bytes, sample->words->n_bytes});
   BKI_TRY(bind_scores(store, statement, 8, sample, err));
   const void *flags = sample->words->n_words == 0 ? (const void *)"" : sample->word_flags;
   sqlite3_bind_blob64(statement, 10, flags, (sqlite3_uint64)sample->words->n_words, SQLITE_STATIC);
@@ -146,7 +144,7 @@ bki_status bki_store_add(bki_store *store, const bki_sample *sample, const int32
                          bki_error *err) {
   assert(sample->label >= -1 && sample->label < store->n_classes);
   assert(sample->predicted >= 0 && sample->predicted < store->n_classes);
-  BKI_TRY(check_writable(store, err));
+  BKI_TRY(bki_store_check_writable(store, err));
   sqlite3_stmt *statement;
   BKI_TRY(statement_of(store, STORE_INSERT_SAMPLE, &statement, err));
   char *json = selected_json(sample, selected, n_selected);
@@ -176,7 +174,7 @@ static void make_utf8(char *text) {
 }
 
 bki_status bki_store_add_skipped(bki_store *store, int64_t index, const bki_error *reason, bki_error *err) {
-  BKI_TRY(check_writable(store, err));
+  BKI_TRY(bki_store_check_writable(store, err));
   sqlite3_stmt *statement;
   BKI_TRY(statement_of(store, STORE_INSERT_SKIPPED, &statement, err));
   bki_error printable = *reason;
@@ -199,7 +197,7 @@ bki_status bki_store_add_skipped(bki_store *store, int64_t index, const bki_erro
 bki_status bki_store_has_id(bki_store *store, bki_str id, bool *found, bki_error *err) {
   sqlite3_stmt *statement;
   BKI_TRY(statement_of(store, STORE_HAS_ID, &statement, err));
-  bind_str(statement, 1, id);
+  bki_store_bind_str(statement, 1, id);
   bki_status status = bki_store_step(store, statement, "look up an id", found, err);
   sqlite3_reset(statement);
   sqlite3_clear_bindings(statement);
@@ -207,7 +205,7 @@ bki_status bki_store_has_id(bki_store *store, bki_str id, bool *found, bki_error
 }
 
 bki_status bki_store_set(bki_store *store, const char *key, const char *value, bki_error *err) {
-  BKI_TRY(check_writable(store, err));
+  BKI_TRY(bki_store_check_writable(store, err));
   if (bki_store_is_identity(key)) {
     return bki_fail_at(err, BKI_E_USAGE, store->path, 0, -1, "setting %s says which scan this is: it stays", key);
   }
@@ -238,19 +236,35 @@ static bki_status write_progress(bki_store *store, const bki_store_state *state,
   return run(store, statement, "write the progress", err);
 }
 
+bki_status bki_store_commit_changes(bki_store *store, bki_error *err) {
+  bki_status status = bki_store_exec(store, "COMMIT", "commit", err);
+  if (status != BKI_OK) {
+    return bki_store_lose_batch(store, status);
+  }
+  /* Whoever came in between the two transactions may have changed everything: what was committed stands, no more. */
+  store->failed = bki_store_begin_write(store, NULL) != BKI_OK;
+  return BKI_OK;
+}
+
+bki_status bki_store_drop_evidence(bki_store *store, bki_error *err) {
+  return bki_store_exec(store, "DELETE FROM flagged; DELETE FROM finding; DELETE FROM evidence", "drop the old verdict",
+                        err);
+}
+
 bki_status bki_store_commit(bki_store *store, const bki_store_state *state, bki_error *err) {
-  BKI_TRY(check_writable(store, err));
+  BKI_TRY(bki_store_check_writable(store, err));
   assert(state->n_samples == store->state.n_samples + store->n_samples_added);
   assert(state->n_skipped == store->state.n_skipped + store->n_skipped_added);
   BKI_TRY(write_progress(store, state, err));
-  bki_status status = bki_store_exec(store, "COMMIT", "commit", err);
-  if (status != BKI_OK) {
-    return lose_batch(store, status);
+  if (store->n_samples_added > 0) { /* a verdict is one on all samples */
+    bki_status status = bki_store_drop_evidence(store, err);
+    if (status != BKI_OK) {
+      return bki_store_lose_batch(store, status);
+    }
   }
+  BKI_TRY(bki_store_commit_changes(store, err));
   store->state = *state;
   store->n_samples_added = 0;
   store->n_skipped_added = 0;
-  /* Whoever came in between the two transactions may have changed everything: what was committed stands, no more. */
-  store->failed = bki_store_begin_write(store, NULL) != BKI_OK;
   return BKI_OK;
 }

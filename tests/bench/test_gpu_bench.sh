@@ -14,12 +14,59 @@ result() { # result CODE NAME
 }
 
 refused=0
-for arguments in "--part build" "--samples none" "--samples 1x" "--backend ref" "--out" "bench"; do
+for arguments in "--part build" "--samples none" "--samples 1x" "--limit 0" "--build" "--backend ref" "--out" "bench"; do
   # shellcheck disable=SC2086 # words
   "$root/bench/gpu.sh" $arguments >"$work/stdout" 2>"$work/stderr"
   [ $? -eq 2 ] && grep -q -- '--part' "$work/stderr" && [ ! -s "$work/stdout" ] || refused=1
 done
 result $refused "gpu.sh refuses options that it does not know with 2 and its usage"
+
+# A machine with a GPU and what was built, made up: a program of the tests that hangs, one that passes and skips, a
+# sanitizer that refuses to run, or that hangs over one program.
+fake=$work/build
+mkdir -p "$fake/bench" "$fake/src/cli" "$fake/tests/gpu" "$work/bin"
+program() { # program FILE LINE...
+  printf '%s\n' '#!/bin/sh' "${@:2}" >"$1"
+  chmod +x "$1"
+}
+program "$fake/bench/bench_gpu" ':'
+program "$fake/src/cli/bki" ':'
+program "$fake/tests/gpu/gpu_cuda_a" 'exec sleep 60'
+program "$fake/tests/gpu/gpu_cuda_b" 'echo "ok - b::passes"; echo "ok - b::skips  # SKIP no such thing"'
+program "$work/bin/nvidia-smi" 'echo Imaginary 1'
+gpu() { PATH=$work/bin:$PATH CUDA_VISIBLE_DEVICES=0 timeout 60 "$root/bench/gpu.sh" --limit 40 "$@" 2>"$work/stderr"; }
+
+begun=$SECONDS
+gpu --build "$fake" --part test
+[ $? -eq 1 ] && grep -qF 'failed: test: gpu_cuda_a: out of time' "$work/stderr" &&
+  grep -qF 'gpu_cuda_b: 2 passed or skipped' "$work/stderr" && grep -qF '1 failed, 1 skipped' "$work/stderr" &&
+  [ $((SECONDS - begun)) -lt 40 ]
+result $? "gpu.sh goes on after a test that hangs"
+
+program "$work/bin/compute-sanitizer" 'echo "========= COMPUTE-SANITIZER"' 'echo "========= Error: Device not supported"' 'exit 1'
+gpu --build "$fake" --part sanitize &&
+  grep -qF 'skipped: sanitize: memcheck does not run here: ========= Error: Device not supported' "$work/stderr" &&
+  grep -q ' 0 failed, [1-9][0-9]* skipped' "$work/stderr"
+result $? "gpu.sh skips visibly what a sanitizer refuses"
+
+# shellcheck disable=SC2016 # of the program
+program "$work/bin/compute-sanitizer" "echo \"\$@\" >>$work/sanitized" 'case "$*" in *precision=fp16*) exec sleep 60 ;; esac' \
+  'echo "========= ERROR SUMMARY: 0 errors"'
+gpu --build "$fake" --part sanitize && grep -q 'skipped: sanitize: memcheck: out of time' "$work/stderr" &&
+  grep -q '^--tool racecheck .* train ' "$work/sanitized" && grep -q '^--tool memcheck .* engine=full' "$work/sanitized"
+result $? "gpu.sh goes on after a sanitizer that hangs"
+[ "$(grep -c '^--tool racecheck .*bench_gpu' "$work/sanitized")" -eq 0 ] ||
+  grep -Elq '__shared__|BKI_DYNAMIC_SHARED' "$root"/kernels/[!t]*.cu
+result $? "gpu.sh looks for races in shared memory where there is some"
+
+program "$work/bin/compute-sanitizer" 'echo "========= Invalid __global__ read"' 'echo "========= ERROR SUMMARY: 1 error"' 'exit 99'
+gpu --build "$fake" --part sanitize
+[ $? -eq 1 ] && grep -q 'failed: memcheck' "$work/stderr"
+result $? "gpu.sh fails with what a sanitizer finds"
+
+gpu --build "$work/bin" --part bench
+[ $? -eq 1 ] && grep -qF "no $work/bin/bench/bench_gpu" "$work/stderr"
+result $? "gpu.sh fails without what --build should have"
 
 # Made-up numbers.
 header=program,lengths,texts,mean_words,mean_squared_words,how,precision,batch,hidden,embedding,row_steps

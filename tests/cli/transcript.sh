@@ -9,6 +9,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/bin"
 ln -s "$BKI_PROGRAM" "$work/bin/bki"
 export PATH="$work/bin:$PATH" LC_ALL=C.UTF-8 TERM=dumb
+export VERDICT=$here/verdict.sql # what `sqlite3 STORE <"$VERDICT"` makes of a scan of the corpus
 export CUDA_VISIBLE_DEVICES= # the same with and without a GPU
 unset NO_COLOR
 

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "lookup.h"
 #include "sample.h"
 
 enum { N_CLASSES = 3 };
@@ -117,6 +118,71 @@ Test(dictionary, journal_refuses_a_sample_without_increments) {
   cr_expect_eq(bki_dictionary_add(d, &s.sample, &err), BKI_E_USAGE);
   cr_expect(strstr(err.message, "increments") != NULL);
   cr_expect_eq(bki_dictionary_n_samples(d), 0);
+  bki_dictionary_destroy(d);
+  test_sample_clear(&s);
+}
+
+static int64_t count_of(bki_dictionary *dictionary, const char *word, int32_t label) {
+  return bki_dictionary_count(dictionary, (bki_str){word, strlen(word)}, label);
+}
+
+Test(dictionary, paper_looks_a_word_up_whatever_the_label) {
+  test_sample s;
+  repeated_word(&s, 1);
+  bki_rule rule;
+  bki_rule_init(&rule, BKI_PRESET_PAPER);
+  rule.p = 3;
+  bki_dictionary *d = new_dictionary(&rule);
+  cr_expect_eq(count_of(d, "x", 1), 0);
+  add(d, &s);
+  size_t n;
+  rank(d, &n);
+  for (int32_t label = -1; label < N_CLASSES; label++) {
+    cr_expect_eq(count_of(d, "x", label), 2);
+    cr_expect_eq(count_of(d, "y", label), 1);
+    cr_expect_eq(count_of(d, "z", label), 0, "not among the best three");
+    cr_expect_eq(count_of(d, "", label), 0);
+    cr_expect_eq(count_of(d, "x y", label), 0);
+  }
+  size_t again;
+  rank(d, &again);
+  cr_expect(n == 2 && again == 2, "looking up adds nothing");
+  bki_dictionary_destroy(d);
+  test_sample_clear(&s);
+}
+
+Test(dictionary, journal_looks_a_unit_up_with_its_label) {
+  test_sample s;
+  repeated_word(&s, 1);
+  bki_rule rule;
+  bki_rule_init(&rule, BKI_PRESET_JOURNAL);
+  rule.ngram = 2;
+  bki_dictionary *d = new_dictionary(&rule);
+  add(d, &s);
+  add(d, &s);
+  cr_expect_eq(count_of(d, "x y", 1), 2);
+  cr_expect_eq(count_of(d, "x y", 0), 0);
+  cr_expect_eq(count_of(d, "x y", -1), 0);
+  cr_expect_eq(count_of(d, "x", 1), 0);
+  cr_expect_eq(bki_dictionary_count_unit(d, &s.sample, 0, 1), 2);
+  cr_expect_eq(bki_dictionary_count_unit(d, &s.sample, 0, 0), 0);
+  bki_dictionary_destroy(d);
+  test_sample_clear(&s);
+}
+
+Test(dictionary, looks_a_unit_up_by_the_key_that_unknown_words_share) {
+  test_sample s;
+  repeated_word(&s, 1);
+  s.word_flags[1] = s.word_flags[3] = BKI_WORD_OOV;
+  bki_rule rule;
+  bki_rule_init(&rule, BKI_PRESET_PAPER);
+  rule.oov_key = BKI_OOV_SHARED;
+  bki_dictionary *d = new_dictionary(&rule);
+  add(d, &s);
+  cr_expect_eq(bki_dictionary_count_unit(d, &s.sample, 0, 1), 2);
+  cr_expect_eq(bki_dictionary_count_unit(d, &s.sample, 1, 1), 2);
+  cr_expect_eq(count_of(d, "y", 1), 0);
+  cr_expect_eq(count_of(d, "<oov>", 1), 2);
   bki_dictionary_destroy(d);
   test_sample_clear(&s);
 }

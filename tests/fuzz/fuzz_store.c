@@ -1,4 +1,4 @@
-/* A store from elsewhere: opened, read, analysed under every rule, looked up, and gone on with. */
+/* A store from elsewhere: opened, read, analysed under every rule, looked up, judged, and gone on with. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +30,10 @@ static void read_everything(bki_store *store) {
   for (int preset = BKI_PRESET_PAPER; preset <= BKI_PRESET_JOURNAL; preset++) {
     bki_rule_init(&rule, (bki_preset)preset);
     rule.ngram = preset == BKI_PRESET_JOURNAL ? 2 : 1;
-    if (bki_analysis_run(&analysis, store, &rule, NULL) == BKI_OK) {
-      bki_analysis_destroy(analysis);
+    for (int decision = BKI_DECIDE_EVIDENCE; decision <= BKI_DECIDE_PAPER; decision++) {
+      if (bki_analysis_run(&analysis, store, &rule, (bki_decision)decision, NULL) == BKI_OK) {
+        bki_analysis_destroy(analysis);
+      }
     }
   }
   size_t total = 0;
@@ -41,6 +43,19 @@ static void read_everything(bki_store *store) {
   if (bki_store_find(store, (bki_str){"1", 1}, &cursor, &sample, NULL) == BKI_OK) {
     bki_store_cursor_close(cursor);
   }
+}
+
+static void judge(bki_store *store) {
+  bki_evidence_config config = {.n_candidates = 20, .n_texts = 200, .max_backdoors = 16, .seed = 1};
+  bki_evidence evidence;
+  bool found;
+  if (bki_evidence_load(&evidence, &found, &config.rule, store, NULL) != BKI_OK) {
+    return;
+  }
+  if (found) {
+    bki_evidence_save(&evidence, &config, store, NULL);
+  }
+  bki_evidence_clear(&evidence);
 }
 
 static void go_on(bki_store *store) {
@@ -77,6 +92,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   bki_store *store;
   if (bki_store_open(&store, path, NULL) == BKI_OK) {
     read_everything(store);
+    bki_store_close(store);
+  }
+  if (bki_store_open_to_judge(&store, path, NULL) == BKI_OK) {
+    judge(store);
     bki_store_close(store);
   }
   const bki_store_identity identity = {"model", "corpus", "scorer", "skip"};

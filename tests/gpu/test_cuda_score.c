@@ -84,6 +84,18 @@ Test(cuda_score, both_agree_on_sizes_and_heads) {
   }
 }
 
+/* More units than a block has threads, and not a whole number of warps. */
+Test(cuda_score, incremental_agrees_on_more_units_than_a_block_has) {
+  static const int32_t lengths[] = {4, 0, 3, 1};
+  for (int32_t hidden = 255; hidden <= 257; hidden++) {
+    bki_model_config shape = random_config(4, hidden);
+    setting s = make_setting(&shape, 520 + (uint64_t)hidden, lengths, 4, true);
+    score_corpus(s.ref, &s.expected);
+    check(&s, &incremental, FP32_TOLERANCE, "incremental");
+    clear_setting(&s);
+  }
+}
+
 Test(cuda_score, incremental_is_not_for_deep_models_and_pooled_readouts) {
   bki_model_config shape = random_config(4, 4);
   cr_assert(bki_backend_cuda.has_incremental(&shape));

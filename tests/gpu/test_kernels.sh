@@ -67,5 +67,10 @@ for file in "$kernels"/*.cu; do
     END { exit bad }' "$work/log"
   result $? "$name: at most $registers registers, $max_shared_bytes bytes of shared memory, no spill"
 done
+
+# Of the kernels of a step every thread would pay for it.
+"$nvcc" -std=c++17 -O3 -arch=compute_80 -ptx "$kernels/incremental.cu" -o "$work/ptx" && [ -s "$work/ptx" ] &&
+  ! grep -Eq '(div|rem)\.[su]64' "$work/ptx"
+result $? "incremental.cu divides no 64-bit numbers"
 echo "1..$n"
 exit $failed

@@ -206,6 +206,21 @@ Test(standin_cublaslt, an_algorithm_is_taken_for_what_it_was_chosen_for) {
   close(f);
 }
 
+Test(standin_cublaslt, products_that_are_refused_have_no_usable_algorithm) {
+  const fixture f = open(plain);
+  cublasLtMatmulHeuristicResult_t result;
+  int n = 1;
+  standin_refuse_products(CUBLAS_COMPUTE_32F, STANDIN_NONE_FOUND);
+  cr_assert_eq(cublasLtMatmulAlgoGetHeuristic(f.handle, f.op, f.a, f.b, f.c, f.c, f.preference, 1, &result, &n),
+               CUBLAS_STATUS_NOT_SUPPORTED);
+  cr_assert_eq(n, 0);
+  standin_refuse_products(CUBLAS_COMPUTE_32F, STANDIN_UNUSABLE);
+  const cublasLtMatmulHeuristicResult_t unusable = choose(f);
+  cr_assert_eq(unusable.state, CUBLAS_STATUS_NOT_SUPPORTED);
+  cr_assert_eq(multiply(f, plain, &unusable.algo, 4096), CUBLAS_STATUS_INVALID_VALUE);
+  close(f);
+}
+
 Test(standin_cublaslt, an_algorithm_refuses_less_aligned_memory_and_larger_products) {
   fixture f = open(plain);
   const auto aligned = choose(f);

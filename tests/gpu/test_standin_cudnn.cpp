@@ -439,6 +439,26 @@ Test(standin_cudnn, gradients_of_the_weights_before_those_of_the_data_abort, .si
   cudaStreamSynchronize(f.stream);
 }
 
+Test(standin_cudnn, another_stream_for_a_handle_at_work_aborts, .signal = SIGABRT) {
+  const fixture f = open(ragged, random_layer(ragged));
+  cudaStream_t other;
+  cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking);
+  OK(forward(f, CUDNN_FWD_MODE_INFERENCE));
+  cudnnSetStream(f.handle, other);
+}
+
+Test(standin_cudnn, a_handle_that_is_idle_takes_another_stream) {
+  const fixture f = open(ragged, random_layer(ragged));
+  cudaStream_t other;
+  cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking);
+  OK(forward(f, CUDNN_FWD_MODE_INFERENCE));
+  cudaStreamSynchronize(f.stream);
+  OK(cudnnSetStream(f.handle, other));
+  cudaStreamDestroy(other);
+  OK(cudnnSetStream(f.handle, f.stream));
+  close(f);
+}
+
 Test(standin_cudnn, what_cudnn_refuses_is_refused) {
   shape s = ragged;
   fixture f = open(s, random_layer(s));

@@ -117,6 +117,7 @@ Test(terminal, formats_progress_of_unknown_work_by_bytes) {
                   "2.5 MB, 1.23 k row-steps/s, 5 samples/s, 5 records");
   assert_progress((bki_progress){.surveying = true, .n_records = 7, .bytes_done = 10, .bytes_total = 40},
                   "reading: 25.0 %, 7 records");
+  assert_progress((bki_progress){.judging = true, .n_records = 8, .n_samples = 7}, "judging: 7 samples");
 }
 
 Test(terminal, names_the_three_most_frequent_labels) {

@@ -2,16 +2,17 @@
 #include <criterion/criterion.h>
 
 #include <jansson.h>
+#include <math.h>
 
 #include <bki/analysis.h>
 #include <bki/stream.h>
 
-#include "stores.h"
+#include "verdicts.h"
 
 static bki_analysis *analyse(bki_store *store, const bki_rule *rule) {
   bki_analysis *analysis = NULL;
   bki_error err = {0};
-  cr_assert_eq(bki_analysis_run(&analysis, store, rule, &err), BKI_OK, "%s", err.message);
+  cr_assert_eq(bki_analysis_run(&analysis, store, rule, BKI_DECIDE_PAPER, &err), BKI_OK, "%s", err.message);
   return analysis;
 }
 
@@ -111,18 +112,121 @@ Test(analysis, refuses_bad_rules_missing_increments_and_damage) {
   bki_rule rule = preset(BKI_PRESET_JOURNAL);
   bki_analysis *analysis = NULL;
   bki_error err = {0};
-  cr_expect_eq(bki_analysis_run(&analysis, store, &rule, &err), BKI_E_USAGE);
+  cr_expect_eq(bki_analysis_run(&analysis, store, &rule, BKI_DECIDE_PAPER, &err), BKI_E_USAGE);
   expect_message(&err, "increments");
   rule = preset(BKI_PRESET_PAPER);
   rule.p = 0;
-  cr_expect_eq(bki_analysis_run(&analysis, store, &rule, &err), BKI_E_USAGE);
+  cr_expect_eq(bki_analysis_run(&analysis, store, &rule, BKI_DECIDE_PAPER, &err), BKI_E_USAGE);
   bki_store_close(store);
   store_tamper(path, "UPDATE sample SET scores = x'' WHERE idx = 8");
   store = store_read(path);
   rule = preset(BKI_PRESET_PAPER);
-  cr_expect_eq(bki_analysis_run(&analysis, store, &rule, &err), BKI_E_DATA);
+  cr_expect_eq(bki_analysis_run(&analysis, store, &rule, BKI_DECIDE_PAPER, &err), BKI_E_DATA);
   expect_message(&err, "sample 8: column scores");
   cr_expect_null(analysis);
+  bki_store_close(store);
+}
+
+/* Under every decision that goes by the evidence: its samples, in order, with what it says of them. */
+static void expect_evidence_flags(const char *path, bki_decision decision, bki_verdict least) {
+  bki_store *store = store_read(path);
+  bki_rule rule = preset(BKI_PRESET_PAPER);
+  bki_evidence expected = verdict_make(store);
+  bki_analysis *analysis = NULL;
+  bki_error err = {0};
+  cr_assert_eq(bki_analysis_run(&analysis, store, &rule, decision, &err), BKI_OK, "%s", err.message);
+  cr_assert_not_null(bki_analysis_evidence(analysis));
+  cr_expect_eq(bki_analysis_evidence(analysis)->n_flagged, expected.n_flagged);
+  cr_expect_not_null(bki_analysis_keyword(analysis));
+  size_t n_flagged;
+  size_t n = 0;
+  const bki_flagged *flagged = bki_analysis_flagged(analysis, &n_flagged);
+  for (size_t i = 0; i < expected.n_flagged; i++) {
+    const bki_evidence_sample *s = &expected.samples[i];
+    if (expected.findings[s->finding].verdict < least) {
+      continue;
+    }
+    cr_assert_lt(n, n_flagged);
+    const bki_flagged *f = &flagged[n++];
+    char id[32];
+    test_sample sample;
+    store_sample(&sample, s->index, id);
+    float highest = 0;
+    for (int32_t k = 0; k < s->n_words; k++) {
+      highest = fmaxf(highest, sample.score[s->position + k]);
+    }
+    cr_expect(f->index == s->index && f->finding == s->finding && f->reason == s->reason);
+    cr_expect(f->position == s->position && f->n_words == s->n_words);
+    cr_expect(f->label == sample.sample.label && f->predicted == sample.sample.predicted);
+    cr_expect(f->id.size == sample.sample.id.size && (f->id.data == NULL) == (sample.sample.id.data == NULL));
+    cr_expect_eq(memcmp(&f->confidence, &s->confidence, sizeof f->confidence), 0);
+    cr_expect_eq(memcmp(&f->score, &highest, sizeof highest), 0);
+    test_sample_clear(&sample);
+  }
+  cr_expect_eq(n, n_flagged);
+  bki_evidence_clear(&expected);
+  bki_analysis_destroy(analysis);
+  bki_store_close(store);
+}
+
+Test(analysis, flags_what_the_evidence_flags) {
+  const char *path = verdict_finished("a.bki", 60, NULL);
+  expect_evidence_flags(path, BKI_DECIDE_EVIDENCE, BKI_VERDICT_BACKDOOR);
+  expect_evidence_flags(path, BKI_DECIDE_SUSPICIOUS, BKI_VERDICT_SUSPICIOUS);
+}
+
+Test(analysis, of_a_store_that_was_not_judged_flags_nothing) {
+  bki_store *store = store_read(store_finished("a.bki", 60));
+  bki_rule rule = preset(BKI_PRESET_PAPER);
+  bki_analysis *analysis = NULL;
+  size_t n = 1;
+  cr_assert_eq(bki_analysis_run(&analysis, store, &rule, BKI_DECIDE_EVIDENCE, NULL), BKI_OK);
+  cr_expect_null(bki_analysis_evidence(analysis));
+  cr_expect_not_null(bki_analysis_keyword(analysis));
+  bki_analysis_flagged(analysis, &n);
+  cr_expect_eq(n, 0);
+  bki_analysis_destroy(analysis);
+  bki_store_close(store);
+}
+
+Test(analysis, goes_by_the_keyword_alone_where_it_is_told_to) {
+  bki_store *store = store_read(verdict_finished("a.bki", 60, NULL));
+  bki_rule rule = preset(BKI_PRESET_PAPER);
+  rule.p = 2;
+  bki_analysis *analysis = analyse(store, &rule);
+  size_t n;
+  const bki_flagged *flagged = bki_analysis_flagged(analysis, &n);
+  cr_expect_null(bki_analysis_evidence(analysis));
+  cr_assert_gt(n, 0);
+  cr_expect(flagged[0].finding == -1 && flagged[0].n_words == 1 && isnan(flagged[0].confidence));
+  cr_expect_eq(flagged[0].reason, BKI_REASON_KEYWORD);
+  bki_analysis_destroy(analysis);
+  bki_store_close(store);
+}
+
+Test(analysis, refuses_a_rule_that_is_not_the_one_of_the_verdict) {
+  bki_rule judged = preset(BKI_PRESET_JOURNAL);
+  judged.alpha = 0.3;
+  bki_store *store = store_read(verdict_finished("a.bki", 60, &judged));
+  static const struct {
+    int32_t p;
+    int32_t ngram;
+    double alpha;
+    const char *message;
+  } cases[] = {{3, 1, 0.3, "the verdict was reached with p = 5, found 3: judge anew (bki verify MODEL STORE -p 3) or"},
+               {5, 2, 0.3, "ngram = 1, found 2: judge anew (bki verify MODEL STORE --ngram 2)"},
+               {5, 1, 0.1, "alpha = 0.3, found 0.1"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    bki_rule rule = judged;
+    rule.p = cases[i].p;
+    rule.ngram = cases[i].ngram;
+    rule.alpha = cases[i].alpha;
+    bki_analysis *analysis = NULL;
+    bki_error err = {0};
+    cr_expect_eq(bki_analysis_run(&analysis, store, &rule, BKI_DECIDE_SUSPICIOUS, &err), BKI_E_USAGE);
+    expect_message(&err, cases[i].message);
+    cr_expect_null(analysis);
+  }
   bki_store_close(store);
 }
 

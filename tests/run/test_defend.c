@@ -248,7 +248,7 @@ Test(defend, removes_nothing_without_a_keyword) {
   d.backdoor.target = "b";
   d.config.truth_path = NULL;
   defend_well(&d);
-  const bki_defend_event expected[] = {BKI_DEFEND_RUN, BKI_DEFEND_RUN, BKI_DEFEND_NO_KEYWORD, BKI_DEFEND_NO_KEYWORD,
+  const bki_defend_event expected[] = {BKI_DEFEND_RUN, BKI_DEFEND_RUN, BKI_DEFEND_NOT_NEEDED, BKI_DEFEND_NOT_NEEDED,
                                        BKI_DEFEND_RUN};
   expect_events(&d, expected);
   cr_expect_null(bki_analysis_keyword(d.summary.analysis));

@@ -24,7 +24,7 @@ static void purified_init(purified *p, const char *name, bki_str corpus, bki_on_
   p->store = tiny_scan_open(&p->scan);
   bki_error *err = &p->scan.err;
   cr_assert_eq(bki_scan_get_settings(p->store, &p->config.corpus, NULL, err), BKI_OK);
-  cr_assert_eq(bki_analysis_run(&p->analysis, p->store, &p->scan.config.rule, err), BKI_OK);
+  cr_assert_eq(bki_analysis_run(&p->analysis, p->store, &p->scan.config.rule, BKI_DECIDE_PAPER, err), BKI_OK);
   p->config.corpus.paths = &p->scan.path;
   p->config.corpus.n_paths = 1;
   p->config.kept_path = strdup(scratch_path("kept"));
@@ -82,7 +82,7 @@ Test(purify, ends_a_line_only_where_another_follows) {
   p.scan.config.corpus.n_paths = 2;
   tiny_scan_run(&p.scan);
   p.store = tiny_scan_open(&p.scan);
-  cr_assert_eq(bki_analysis_run(&p.analysis, p.store, &p.scan.config.rule, &p.scan.err), BKI_OK);
+  cr_assert_eq(bki_analysis_run(&p.analysis, p.store, &p.scan.config.rule, BKI_DECIDE_PAPER, &p.scan.err), BKI_OK);
   p.config.corpus.paths = paths;
   p.config.corpus.n_paths = 2;
   cr_assert_eq(purify(&p), BKI_OK, "%s", p.scan.err.message);
@@ -166,7 +166,7 @@ Test(purify, refuses_an_unfinished_scan) {
   cr_assert_eq(tiny_scan_try(&s), BKI_E_INTERRUPTED);
   bki_store *store = tiny_scan_open(&s);
   bki_analysis *analysis = NULL;
-  cr_assert_eq(bki_analysis_run(&analysis, store, &s.config.rule, &s.err), BKI_OK);
+  cr_assert_eq(bki_analysis_run(&analysis, store, &s.config.rule, BKI_DECIDE_PAPER, &s.err), BKI_OK);
   bki_purify_config config = {.corpus = s.config.corpus, .kept_path = scratch_path("kept")};
   bki_purify_summary summary;
   cr_assert_eq(bki_purify_run(&config, store, analysis, &summary, &s.err), BKI_E_USAGE);

@@ -87,7 +87,7 @@ static void see(void *user, const bki_progress *progress) {
   cr_assert(progress->surveying || progress->work_done >= w->last.work_done);
   w->last = *progress;
   w->n_survey += progress->surveying;
-  w->n_scoring += !progress->surveying;
+  w->n_scoring += !progress->surveying && !progress->judging;
 }
 
 static bool stop(void *user) {
@@ -296,7 +296,7 @@ Test(scan, an_empty_corpus_is_complete) {
   bki_store *store = tiny_scan_open(&s);
   cr_assert(bki_store_get_state(store)->complete);
   bki_analysis *analysis = NULL;
-  cr_assert_eq(bki_analysis_run(&analysis, store, &s.config.rule, &s.err), BKI_OK);
+  cr_assert_eq(bki_analysis_run(&analysis, store, &s.config.rule, BKI_DECIDE_PAPER, &s.err), BKI_OK);
   cr_assert_null(bki_analysis_keyword(analysis));
   bki_analysis_destroy(analysis);
   bki_store_close(store);

@@ -126,12 +126,12 @@ static const struct {
     {"DELETE FROM class", "expected classes, found none"},
     {"UPDATE class SET idx = 7 WHERE idx = 2", "column idx: expected 2 to 2, found 7"},
     {"UPDATE setting SET value = x'00' WHERE key = 'on_error'", "column value: expected text"},
-    {"PRAGMA user_version = 2", "expected store schema version 1, found 2: made by a newer version"},
-    {"PRAGMA user_version = 0", "expected store schema version 1, found 0"},
+    {"PRAGMA user_version = 3", "expected store schema version 1 to 2, found 3: made by a newer version"},
+    {"PRAGMA user_version = 0", "expected store schema version 1 to 2, found 0"},
     {"PRAGMA application_id = 77", "something else"},
     {"DROP TABLE skipped", "table skipped is missing"},
     {"DROP INDEX sample_id", "index sample_id is missing"},
-    {"ALTER TABLE sample ADD COLUMN extra", "table sample is not the one of schema version 1"},
+    {"ALTER TABLE sample ADD COLUMN extra", "table sample is not the one of schema version 2"},
     {"ALTER TABLE skipped RENAME TO old; CREATE VIEW skipped AS SELECT * FROM old", "table skipped is not the one"},
 };
 

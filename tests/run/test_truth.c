@@ -25,7 +25,7 @@ static void compared_init(compared *c, bki_str corpus) {
   c->scan.config.on_error = BKI_ON_ERROR_SKIP;
   tiny_scan_run(&c->scan);
   c->store = tiny_scan_open(&c->scan);
-  cr_assert_eq(bki_analysis_run(&c->analysis, c->store, &c->scan.config.rule, &c->scan.err), BKI_OK);
+  cr_assert_eq(bki_analysis_run(&c->analysis, c->store, &c->scan.config.rule, BKI_DECIDE_PAPER, &c->scan.err), BKI_OK);
   size_t n;
   bki_analysis_flagged(c->analysis, &n);
   cr_assert_eq(n, 2);

@@ -17,6 +17,9 @@ static inline void standin_reset(int n_devices, size_t memory_bytes) {
 static inline void standin_set_schedule(standin_schedule schedule) {
   (void)schedule;
 }
+static inline int standin_is_device(void) {
+  return 1;
+}
 static inline int standin_leaks(void) {
   return 0;
 }

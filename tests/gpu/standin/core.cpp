@@ -129,6 +129,9 @@ void standin_reset(int n_devices, size_t memory_bytes) {
   failures.clear();
   calls.clear();
   set_schedule(false);
+  take_longest_burst();
+  forget_rows();
+  refuse_no_products();
 }
 
 void standin_fail(const char *function, int nth, int status) {
@@ -161,4 +164,20 @@ int standin_leaks(void) {
 size_t standin_peak_memory(void) {
   const std::lock_guard<std::recursive_mutex> hold(lock);
   return peak_memory();
+}
+
+void standin_refuse_products(int compute, standin_refusal how) {
+  const std::lock_guard<std::recursive_mutex> hold(lock);
+  refuse_products(compute, how == STANDIN_UNUSABLE);
+}
+
+size_t standin_longest_burst(void) {
+  const std::lock_guard<std::recursive_mutex> hold(lock);
+  return take_longest_burst();
+}
+
+void standin_rnn_rows(int *least, int *most) {
+  const std::lock_guard<std::recursive_mutex> hold(lock);
+  *least = seen_rows().least;
+  *most = seen_rows().most;
 }

@@ -79,6 +79,17 @@ std::shared_ptr<T> get(const char *kind, const void *handle) {
   return std::static_pointer_cast<T>(find(kind, handle));
 }
 
+// cublaslt.cpp
+void refuse_products(int compute, bool in_state);
+void refuse_no_products();
+
+// cudnn_rnn.cpp
+struct rnn_rows {
+  int least, most;
+};
+rnn_rows seen_rows();
+void forget_rows();
+
 // memory.cpp. Dies unless the bytes lie in one piece of memory of the device, or of pinned host memory.
 void require_device(const char *function, const char *what, const void *at, size_t bytes, const device *on);
 void require_pinned(const char *function, const void *at, size_t bytes);
@@ -102,6 +113,7 @@ std::shared_ptr<stream> get_stream(const char *function, cudaStream_t handle);  
 void submit(const std::shared_ptr<stream> &to, const work &run);
 void drain(device &on);  // runs what is pending there
 void set_schedule(bool early);
+size_t take_longest_burst();
 
 }  // namespace standin
 

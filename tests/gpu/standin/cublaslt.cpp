@@ -2,6 +2,7 @@
 #include <cublasLt.h>
 
 #include <algorithm>
+#include <map>
 
 #include "core.h"
 #include "numbers.h"
@@ -45,6 +46,8 @@ struct product {
   uint64_t n() const { return d.columns; }
   uint64_t k() const { return op.transposed[0] == CUBLAS_OP_N ? a.columns : a.rows; }
 };
+
+std::map<int, bool> refused;  // by compute type: whether what is found is unusable, or nothing is found
 
 number type_of(const layout &l) {
   return l.type == CUDA_R_16F ? number::HALF : number::FLOAT;
@@ -141,6 +144,14 @@ cublasStatus_t set(T *to, const void *from, size_t size) {
 }
 
 }  // namespace
+
+void standin::refuse_products(int compute, bool in_state) {
+  refused[compute] = in_state;
+}
+
+void standin::refuse_no_products() {
+  refused.clear();
+}
 
 cublasStatus_t cublasLtCreate(cublasLtHandle_t *out) {
   call c(__func__, true);
@@ -264,6 +275,10 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
   if (failure(c) != CUBLAS_STATUS_SUCCESS || check(p) != CUBLAS_STATUS_SUCCESS || requested < 1) {
     return failure(c) != CUBLAS_STATUS_SUCCESS ? failure(c) : requested < 1 ? CUBLAS_STATUS_INVALID_VALUE : check(p);
   }
+  const auto refusal = refused.find(p.op.compute);
+  if (refusal != refused.end() && !refusal->second) {
+    return CUBLAS_STATUS_NOT_SUPPORTED;
+  }
   algorithm algo = {MAGIC, kind_of(p), p.m(), p.n(), p.k(), 0, std::min<uint64_t>(WORKSPACE, wanted->max_workspace), 0};
   for (int i = 0; i < 4; i++) {
     algo.alignments |= static_cast<uint64_t>(__builtin_ctz(wanted->alignment[i])) << 8 * i;
@@ -272,6 +287,10 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
   std::memcpy(&results[0].algo, &algo, sizeof algo);
   results[0].workspaceSize = algo.workspace;
   results[0].wavesCount = 1;
+  results[0].state = refusal == refused.end() ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
+  if (results[0].state != CUBLAS_STATUS_SUCCESS) {
+    std::memset(&results[0].algo, 0xff, sizeof results[0].algo);  // only the state says anything then
+  }
   *n_results = 1;
   return CUBLAS_STATUS_SUCCESS;
 }

@@ -1,4 +1,5 @@
 // libcudnn: the handle and the descriptors.
+#include <cstdio>
 #include <limits>
 
 #include "cudnn_objects.h"
@@ -47,6 +48,9 @@ cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream_handle) {
   if (cudnn_failure(c) != CUDNN_STATUS_SUCCESS || s->on != h->on) {
     return s->on != h->on ? CUDNN_STATUS_BAD_PARAM_STREAM_MISMATCH : cudnn_failure(c);
   }
+  if (h->where != nullptr && h->where != s && !h->where->pending.empty()) {
+    die("%s: the handle has work under way on another stream", c.function());
+  }
   h->where = s;
   return CUDNN_STATUS_SUCCESS;
 }
@@ -69,6 +73,12 @@ const char *cudnnGetErrorString(cudnnStatus_t status) {
     case CUDNN_STATUS_EXECUTION_FAILED: return "CUDNN_STATUS_EXECUTION_FAILED";
     default: return "CUDNN_UNKNOWN_STATUS";
   }
+}
+
+// As cuDNN tells it: over several lines, and whole or cut to what there is room for.
+void cudnnGetLastErrorString(char *message, size_t max_size) {
+  call c(__func__, true);
+  std::snprintf(message, max_size, "%s", "Error: refused by the stand-in\n\tbecause: a test wants it;\n");
 }
 
 cudnnStatus_t cudnnCreateRNNDescriptor(cudnnRNNDescriptor_t *out) {

@@ -1,10 +1,14 @@
 // libcudnn: the passes of an RNN. Arguments are checked at the call; the work runs when the stream comes to it.
+#include <algorithm>
+
 #include "cudnn_objects.h"
 #include "lstm.h"
 
 using namespace standin;
 
 namespace {
+
+rnn_rows seen;  // of forward passes
 
 number type_of(cudnnDataType_t type) {
   return type == CUDNN_DATA_FLOAT ? number::FLOAT : number::HALF;
@@ -128,6 +132,14 @@ void submit_pass(const pass &p, const spaces &s, const Io &io) {
 
 }  // namespace
 
+rnn_rows standin::seen_rows() {
+  return seen;
+}
+
+void standin::forget_rows() {
+  seen = {0, 0};
+}
+
 cudnnStatus_t cudnnGetRNNTempSpaceSizes(cudnnHandle_t handle, cudnnRNNDescriptor_t rnn_handle, cudnnForwardMode_t mode,
                                         cudnnRNNDataDescriptor_t x_handle, size_t *work_bytes, size_t *reserve_bytes) {
   call c(__func__, true);
@@ -208,6 +220,8 @@ cudnnStatus_t cudnnRNNForward(cudnnHandle_t handle, cudnnRNNDescriptor_t rnn, cu
   for (const void *state : {hx, static_cast<const void *>(hy), cx, static_cast<const void *>(cy)}) {
     p.may_have_state("a state", state);
   }
+  const int rows = static_cast<int>(p.l.B);
+  seen = {seen.least == 0 ? rows : std::min(seen.least, rows), std::max(seen.most, rows)};
   submit_pass(p, s, lstm_forward{weights, x, hx, cx, y, hy, cy, s.reserve, p.fill});
   return CUDNN_STATUS_SUCCESS;
 }

@@ -47,8 +47,24 @@ int standin_leaks(void);
 /* The largest sum of device memory since the reset, of the device where it was largest. */
 size_t standin_peak_memory(void);
 
+/* The heuristic of cublasLt has no algorithm for products of this cublasComputeType_t, until the reset: it finds none,
+ * or says of what it found that it cannot be used. */
+typedef enum standin_refusal { STANDIN_NONE_FOUND, STANDIN_UNUSABLE } standin_refusal;
+void standin_refuse_products(int compute, standin_refusal how);
+
+/* The most pieces of work in a row that one stream was given, since the last call of this or the reset. The driver lets
+ * about a thousand launches wait: streams that are filled one after the other hardly work side by side. */
+size_t standin_longest_burst(void);
+
+/* Rows of the smallest and of the largest forward pass of cuDNN since the reset; 0: there was none. */
+void standin_rnn_rows(int *least, int *most);
+
 /* Init of the test suites that run on a GPU too: here there always is one. */
 static inline void standin_begin(void) {}
+/* Whether it is a real one, which takes more work. */
+static inline int standin_is_device(void) {
+  return 0;
+}
 
 #ifdef __cplusplus
 }

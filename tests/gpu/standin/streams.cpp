@@ -1,4 +1,5 @@
 // cudart: streams, events and what runs on them.
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <map>
@@ -10,6 +11,9 @@ namespace standin {
 namespace {
 
 bool early = false;
+const void *burst_of = nullptr;  // the stream that was given work last
+size_t burst = 0;                // how much of it in a row
+size_t longest_burst = 0;
 std::map<const void *, int> shared_limits;  // of kernels that asked for more than 48 KiB
 
 struct event {
@@ -70,6 +74,9 @@ std::shared_ptr<stream> get_stream(const char *function, cudaStream_t handle) {
 }
 
 void submit(const std::shared_ptr<stream> &to, const work &run) {
+  burst = to.get() == burst_of ? burst + 1 : 1;
+  burst_of = to.get();
+  longest_burst = std::max(longest_burst, burst);
   add(to, {run, nullptr, 0});
 }
 
@@ -79,6 +86,13 @@ void drain(device &on) {
       run_until(*s, s->submitted());
     }
   }
+}
+
+size_t take_longest_burst() {
+  const size_t longest = longest_burst;
+  burst_of = nullptr;
+  longest_burst = 0;
+  return longest;
 }
 
 void set_schedule(bool at_once) {

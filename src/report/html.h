@@ -1,0 +1,37 @@
+/* The report: one HTML file that needs nothing else. */
+#ifndef BKI_REPORT_HTML_H
+#define BKI_REPORT_HTML_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <bki/analysis.h>
+#include <bki/dictionary.h>
+#include <bki/error.h>
+#include <bki/evidence.h>
+#include <bki/store.h>
+#include <bki/stream.h>
+
+#include "names.h"
+
+/* What is reported; everything is borrowed. */
+typedef struct bki_html_report {
+  bki_store *store;
+  bki_classes classes;
+  const bki_rule *rule;
+  bki_decision decision;
+  const bki_evidence *evidence;      /* NULL: the store was never judged, or BKI_DECIDE_PAPER */
+  const bki_evidence_config *config; /* how it was reached; NULL with `evidence` */
+  const bki_candidate *keyword;      /* NULL: none */
+  const bki_candidate *candidates;   /* ranked */
+  size_t n_candidates;
+  const bki_flagged *flagged; /* ascending index */
+  size_t n_flagged;
+  size_t limit; /* flagged samples whose texts stand in the file, the first ones; 0: all */
+  int64_t made; /* when, in seconds since 1970; negative: the report does not say */
+} bki_html_report;
+
+/* Writes it into an open sink. The same report gives the same bytes. Errors: those of the store and the sink. */
+bki_status bki_html_write(const bki_html_report *report, bki_sink *sink, bki_error *err);
+
+#endif
