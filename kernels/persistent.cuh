@@ -58,11 +58,15 @@ BKI_DEVICE bool bki_holds(const bki_slot &slot, int r) {
   return BASE ? slot.step >= slot.mark[r] : slot.step == slot.mark[r];
 }
 
-// One thread gives the slot its next work.
+// Number of the next work of a direction: an item, or 8 texts.
+BKI_DEVICE uint32_t bki_take_work(const bki_k_work &w, int dir) {
+  return atomicAdd(w.queue + dir, 1u);
+}
+
+// One thread gives the slot the work that it took.
 template <bool BASE>
-__device__ static void bki_slot_fill(bki_slot *slot, const bki_k_work &w, int dir) {
+__device__ static void bki_slot_fill(bki_slot *slot, const bki_k_work &w, int dir, int64_t taken) {
   const bki_k_direction &d = w.direction[dir];
-  const int64_t taken = (int64_t)atomicAdd(w.queue + dir, 1u);
   const bool some = taken < (BASE ? bki_k_blocks(d.n_texts, BKI_K_ITEM_ROWS) : d.n_items);
   slot->number = BASE ? taken * BKI_K_ITEM_ROWS : taken;
   for (int r = 0; r < BKI_K_ITEM_ROWS; r++) {

@@ -71,7 +71,8 @@ typedef struct bki_k_item {
 /* One direction of a model and of the texts at work. */
 typedef struct bki_k_direction {
   const void *weights;     /* image of W_hh for the kind: persistent_weights.h */
-  const float *table;      /* [V, H / 2, 4, 2] bki_k_gate_scale * (W_ih x + b_ih + b_hh): see bki_k_gate_column */
+  const float *table;      /* [V, H / 2, 4, 2] bki_k_gate_scale * (W_ih x + b_ih + b_hh): see bki_k_gate_column;
+                              aligned to 16, as weights are */
   const bki_k_text *texts; /* [n_texts] longest first: 8 neighbours share their steps */
   const bki_k_item *items; /* [n_items] most steps first */
   float *states;           /* [.., 2, H] h and c, written by the base kernel; NULL: no items follow */

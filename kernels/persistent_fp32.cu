@@ -173,7 +173,7 @@ __device__ static void begin(shared<S> *m, const bki_k_work &w, int dir) {
   m->idle = 0;
   __syncthreads();
   if (threadIdx.x < S::SLOTS) {
-    bki_slot_fill<BASE>(&m->slots[threadIdx.x], w, dir);
+    bki_slot_fill<BASE>(&m->slots[threadIdx.x], w, dir, bki_take_work(w, dir));
     atomicAdd(&m->idle, m->slots[threadIdx.x].steps == 0 ? 1 : 0);
   }
   fetch_stage<S>(m->weights[0], (const float *)w.direction[dir].weights, 0);
@@ -213,7 +213,7 @@ __global__ static void __launch_bounds__(S::THREADS, 1) persistent_fp32(const __
     }
     __syncthreads();
     if (threadIdx.x < S::SLOTS && bki_slot_end_step<BASE>(&m->slots[threadIdx.x], m->far + 8 * threadIdx.x, w, dir)) {
-      bki_slot_fill<BASE>(&m->slots[threadIdx.x], w, dir);
+      bki_slot_fill<BASE>(&m->slots[threadIdx.x], w, dir, bki_take_work(w, dir));
       atomicAdd(&m->idle, m->slots[threadIdx.x].steps == 0 ? 1 : 0);
     }
     __syncthreads();

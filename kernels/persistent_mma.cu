@@ -202,9 +202,9 @@ BKI_DEVICE void fetch_inputs(shared<S, BASE> *m, const float *table, int buffer)
   bki_ptx_copies_end_group();
 }
 
-// Words and inputs of the first two steps, and Lo.
+// Words and inputs of the first two steps, and Lo. Gives the threads of slots the number of their next work.
 template <typename S, bool BASE>
-__device__ static void begin(shared<S, BASE> *m, const bki_k_work &w, int dir) {
+__device__ static uint32_t begin(shared<S, BASE> *m, const bki_k_work &w, int dir) {
   for (int i = (int)threadIdx.x; i < 2 * S::PARTS * S::ROWS * S::LINE; i += S::THREADS) {
     m->h[0][0][i] = 0;
   }
@@ -221,13 +221,14 @@ __device__ static void begin(shared<S, BASE> *m, const bki_k_work &w, int dir) {
   m->fresh = 0;
   m->back = S::SPLIT ? ((const float *)w.direction[dir].weights)[4 * S::H * S::H] : 1.0f;
   __syncthreads();
+  uint32_t next = 0;
   if (threadIdx.x < S::SLOTS) {
-    bki_stream_begin<BASE>(&m->streams[threadIdx.x], w, dir);
+    bki_stream_begin<BASE>(&m->streams[threadIdx.x], w, dir, &next);
     atomicAdd(&m->idle, m->streams[threadIdx.x].work[0].steps == 0 ? 1 : 0);
   }
   for (int step = 0; step < 2; step++) {
     if (!BASE && threadIdx.x < S::SLOTS) {
-      m->words[threadIdx.x] = bki_stream_fetch(&m->streams[threadIdx.x], w, dir);
+      m->words[threadIdx.x] = bki_stream_fetch(&m->streams[threadIdx.x], w, dir, &next);
     }
     __syncthreads();
     fetch_inputs<S, BASE>(m, w.direction[dir].table, step);
@@ -235,6 +236,7 @@ __device__ static void begin(shared<S, BASE> *m, const bki_k_work &w, int dir) {
   }
   bki_ptx_copies_wait_but_last();
   __syncthreads();
+  return next;
 }
 
 // A block is one direction; each turn of its loop is a step of all its slots.
@@ -246,7 +248,7 @@ __global__ static void __launch_bounds__(S::THREADS, 1) persistent_mma(const __g
   const bki_k_direction &d = w.direction[dir];
   fragments<S> b;
   load_weights<S>(b, d.weights);
-  begin<S, BASE>(m, w, dir);
+  uint32_t next = begin<S, BASE>(m, w, dir);
   for (int t = 0; m->idle < S::SLOTS; t++) {
     const int now = t & 1;
     if (m->fresh == t) {
@@ -254,7 +256,7 @@ __global__ static void __launch_bounds__(S::THREADS, 1) persistent_mma(const __g
       __syncthreads();
     }
     if (!BASE && threadIdx.x < S::SLOTS) {
-      m->words[threadIdx.x] = bki_stream_fetch(&m->streams[threadIdx.x], w, dir);
+      m->words[threadIdx.x] = bki_stream_fetch(&m->streams[threadIdx.x], w, dir, &next);
     }
 #pragma unroll 1
     for (int tile = 0; tile < S::TILES; tile++) {

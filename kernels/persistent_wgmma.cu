@@ -88,7 +88,7 @@ BKI_DEVICE void multiply(float (&sums)[16 * CHUNK_BLOCKS], const uint32_t (&h)[2
     bki_ptx_wgmma(sums, h[4 * slice], h[4 * slice + 1], h[4 * slice + 2], h[4 * slice + 3],
                   bki_k_half_wg_descriptor(weights, H, chunk, slice), slice > 0);
   }
-  bki_ptx_wgmma_wait();
+  bki_ptx_wgmma_wait(sums);
 }
 
 // Where the inputs of this step are, for the lane's row of each slot.
@@ -173,10 +173,15 @@ BKI_DEVICE void send_for_inputs(shared<false> *m, const bki_k_direction &d, int 
 }
 BKI_DEVICE void send_for_inputs(shared<true> *, const bki_k_direction &, int, int32_t) {}
 
-// Lanes 0 and 1 end the step t of their slot, send for the inputs of step t + 2, and read the word of step t + 3, which
-// is `word` until the next step ends: nobody waits for it.
+// What lanes 0 and 1 know of their slot's future, in registers: nobody waits for it.
+struct future {
+  int32_t word;   // of the step after the next, before the end of a step
+  uint32_t next;  // number of the next work
+};
+
+// Lanes 0 and 1 end the step t of their slot, send for the inputs of step t + 2, and read the word of step t + 3.
 template <bool BASE>
-BKI_DEVICE void end_step(shared<BASE> *m, const bki_k_work &w, int dir, int t, int32_t *word) {
+BKI_DEVICE void end_step(shared<BASE> *m, const bki_k_work &w, int dir, int t, future *f) {
   __syncwarp();
   if (lane_number() < 2) {
     const int slot = 2 * warp_number() + lane_number();
@@ -185,16 +190,16 @@ BKI_DEVICE void end_step(shared<BASE> *m, const bki_k_work &w, int dir, int t, i
       atomicAdd(&m->idle, s->work[s->now].steps == 0 ? 1 : 0);
     }
     if (!BASE) {
-      send_for_inputs(m, w.direction[dir], t + 2, *word);
-      *word = bki_stream_fetch(s, w, dir);
+      send_for_inputs(m, w.direction[dir], t + 2, f->word);
+      f->word = bki_stream_fetch(s, w, dir, &f->next);
     }
   }
   __syncwarp();
 }
 
-// W_hh, first work, and the inputs of the first two steps on their way. Gives lanes 0 and 1 the word of step 2.
+// W_hh, first work, and the inputs of the first two steps on their way.
 template <bool BASE>
-__device__ static int32_t begin(shared<BASE> *m, const bki_k_work &w, int dir) {
+__device__ static future begin(shared<BASE> *m, const bki_k_work &w, int dir) {
   const uint4 *weights = (const uint4 *)w.direction[dir].weights;
   for (int i = (int)threadIdx.x; i < 4 * H * H * 2 / 16; i += THREADS) {
     m->weights[i] = weights[i];
@@ -210,15 +215,15 @@ __device__ static int32_t begin(shared<BASE> *m, const bki_k_work &w, int dir) {
     bki_ptx_barrier_init_fence();
   }
   __syncthreads();
-  int32_t word = 0;
+  future f = {0, 0};
   if (lane_number() < 2) {
     bki_stream *s = &m->streams[2 * warp_number() + lane_number()];
-    bki_stream_begin<BASE>(s, w, dir);
+    bki_stream_begin<BASE>(s, w, dir, &f.next);
     atomicAdd(&m->idle, s->work[0].steps == 0 ? 1 : 0);
     for (int t = 0; !BASE && t < 3; t++) {
-      word = bki_stream_fetch(s, w, dir);
+      f.word = bki_stream_fetch(s, w, dir, &f.next);
       if (t < 2) {
-        send_for_inputs(m, w.direction[dir], t, word);
+        send_for_inputs(m, w.direction[dir], t, f.word);
       }
     }
   }
@@ -227,7 +232,7 @@ __device__ static int32_t begin(shared<BASE> *m, const bki_k_work &w, int dir) {
     bki_ptx_named_arrive<1>(THREADS);  // warpgroup 0 begins
   }
 #endif
-  return word;
+  return f;
 }
 
 // Inputs of step t. Those that are on their way when the work is done have to arrive too, before the block gives its
@@ -255,8 +260,11 @@ __global__ static void __launch_bounds__(THREADS, 1) persistent_wgmma(const __gr
   const int dir = (int)blockIdx.x % w.n_directions;
   const bki_k_direction &d = w.direction[dir];
   const uint32_t weights = bki_ptx_shared_address(m->weights);
+  if (weights % 1024 != 0 && threadIdx.x == 0) {
+    atomicAdd(w.violations, 1u);  // the swizzle is one of addresses
+  }
   state s = {};
-  int32_t word = begin<BASE>(m, w, dir);
+  future f = begin<BASE>(m, w, dir);
   int t = 0;
   for (; t % CHECK_STEPS != 0 || has_work(m); t++) {
     begin_work<BASE>(m, d, &s);
@@ -284,7 +292,7 @@ __global__ static void __launch_bounds__(THREADS, 1) persistent_wgmma(const __gr
     for (int i = 0; i < 2 * BLOCKS; i++) {
       s.h[i] = next[i];
     }
-    end_step<BASE>(m, w, dir, t, &word);
+    end_step<BASE>(m, w, dir, t, &f);
   }
   wait_for_inputs(m, t);
   wait_for_inputs(m, t + 1);

@@ -90,16 +90,19 @@ BKI_PTX void bki_ptx_mma(float *d, const uint32_t (&a)[4], uint32_t b0, uint32_t
 #endif
 }
 
-// A barrier in shared memory that `count` threads and the bytes they announced arrive at.
-BKI_PTX void bki_ptx_barrier_init(uint64_t *barrier, uint32_t count) {
-  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(bki_ptx_shared_address(barrier)), "r"(count) : "memory");
-}
-
+// Barriers in shared memory and bulk copies: of sm_90, and nothing elsewhere.
 #if __CUDA_ARCH__ >= 900
 #define BKI_PTX_90 1
 #else
 #define BKI_PTX_90 0
 #endif
+
+// A barrier in shared memory that `count` threads and the bytes they announced arrive at.
+BKI_PTX void bki_ptx_barrier_init(uint64_t *barrier, uint32_t count) {
+#if BKI_PTX_90
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(bki_ptx_shared_address(barrier)), "r"(count) : "memory");
+#endif
+}
 
 // After the barriers of a block are made: copies of the hardware see them.
 BKI_PTX void bki_ptx_barrier_init_fence() {
@@ -168,11 +171,21 @@ BKI_PTX void bki_ptx_wgmma_fence() {
   __trap();
 #endif
 }
-// Ends the group of products, and waits for all groups.
-BKI_PTX void bki_ptx_wgmma_wait() {
+// Ends the group of products, and waits for all groups. The sums are named so that no use of them moves before it.
+BKI_PTX void bki_ptx_wgmma_wait(float (&d)[64]) {
 #if BKI_PTX_WGMMA
   asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
-  asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
+  asm volatile("wgmma.wait_group.sync.aligned 0;"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]),
+                 "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]),
+                 "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]),
+                 "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31]),
+                 "+f"(d[32]), "+f"(d[33]), "+f"(d[34]), "+f"(d[35]), "+f"(d[36]), "+f"(d[37]), "+f"(d[38]), "+f"(d[39]),
+                 "+f"(d[40]), "+f"(d[41]), "+f"(d[42]), "+f"(d[43]), "+f"(d[44]), "+f"(d[45]), "+f"(d[46]), "+f"(d[47]),
+                 "+f"(d[48]), "+f"(d[49]), "+f"(d[50]), "+f"(d[51]), "+f"(d[52]), "+f"(d[53]), "+f"(d[54]), "+f"(d[55]),
+                 "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]), "+f"(d[60]), "+f"(d[61]), "+f"(d[62]), "+f"(d[63])
+               :
+               : "memory");
 #endif
 }
 // d [64, 128] = a [64, 16] b [16, 128], added to d where `add` is not 0: halves, sums in fp32; of a warpgroup, 16 rows

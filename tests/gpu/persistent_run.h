@@ -60,9 +60,9 @@ struct result {
   uint32_t violations = 0;
 };
 
-inline std::vector<bki_k_item> all_items(const std::vector<bki_k_text> &texts, int32_t sign) {
+inline std::vector<bki_k_item> all_items(const std::vector<bki_k_text> &of, int32_t sign) {
   std::vector<bki_k_item> items;
-  for (const bki_k_text &t : texts) {
+  for (const bki_k_text &t : of) {
     for (int32_t i = 0; i < bki_k_text_items(t.length); i++) {
       items.push_back(bki_k_scan_item(&t, i, sign));
     }

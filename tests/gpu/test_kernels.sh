@@ -1,6 +1,9 @@
 #!/bin/bash
 # Every kernel compiles for every architecture without a warning, within its budget of registers and shared memory, and
-# without spills, local memory or serialised wgmma (ptxas says that in an information line only: C7510 to C7519).
+# without spills, local memory or serialised wgmma (ptxas says that in an information line only: C7510 to C7519). What
+# the persistent kernels are made of shows in their instructions.
+#
+#     test_kernels.sh [FILE.cu...]      of kernels/; all of them when none is named
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 kernels=$here/../../kernels
@@ -43,11 +46,49 @@ result() { # result CODE NAME
   failed=1
 }
 
+# opcodes ARCHITECTURE KERNEL CONDITION...: of the file that was compiled last
+opcodes() {
+  local cubin=$work/keep/${name%.cu}.compute_$1.cubin
+  shift
+  python3 "$here/opcodes.py" "$cubin" "$@"
+}
+
+# Instructions that a step of 16 rows (HALF, SPLIT) or of a warp (HALF_WG) takes at H = 128: products, special functions.
+# Where ptxas writes the cells twice, with and without what the last step does, there are two sets of the latter.
+tensor_code() {
+  local a bad=0
+  case $name in
+    persistent_wgmma.cu)
+      opcodes 90a persistent_wgmmaILb0E HGMMA=32 'MUFU>=640' 'MUFU<=642' || bad=1
+      opcodes 90a persistent_wgmmaILb1E HGMMA=32 'MUFU>=320' 'MUFU<=322' || bad=1
+      ;;
+    persistent_mma.cu)
+      for a in 80 86 89 90a 100 120; do
+        opcodes "$a" shapeILi128ELb0E HMMA=64 'MUFU>=40' 'MUFU<=82' || bad=1
+        opcodes "$a" shapeILi128ELb1E HMMA=192 'MUFU>=56' 'MUFU<=114' || bad=1
+      done
+      ;;
+    persistent_fp32.cu)
+      for a in $architectures; do # 4 k of 4 chunks, 64 each
+        opcodes "$a" shapeILi128E 'FFMA>=1024' 'FFMA<=1280' HMMA=0 || bad=1
+      done
+      ;;
+  esac
+  for a in $architectures; do
+    [ "$kernels_written" -eq 0 ] || opcodes "$a" "" LDL=0 STL=0 >"$work/opcodes" || { cat "$work/opcodes"; bad=1; }
+  done
+  return $bad
+}
+
 n_architectures=$(echo "$architectures" | wc -w)
-for file in "$kernels"/*.cu; do
-  name=$(basename "$file")
+[ $# -gt 0 ] || set -- "$kernels"/*.cu
+for name in "$@"; do
+  name=$(basename "$name")
+  file=$kernels/$name
+  rm -rf "$work/keep" && mkdir "$work/keep"
   "$nvcc" -std=c++17 -O3 --threads 2 "${codes[@]}" -Werror all-warnings -Xcompiler -Wall,-Wextra,-Werror \
-    -Xptxas -v,-warn-spills,-warn-lmem-usage -c "$file" -o "$work/object" >"$work/log" 2>&1
+    -Xptxas -v,-warn-spills,-warn-lmem-usage --keep --keep-dir "$work/keep" -c "$file" \
+    -o "$work/object" >"$work/log" 2>&1
   result $? "$name compiles for $architectures"
   entries=$(grep -c 'Compiling entry function' "$work/log")
   kernels_written=$(grep -c '^__global__' "$file")
@@ -66,6 +107,8 @@ for file in "$kernels"/*.cu; do
     /C75[0-9][0-9]/ { print "# " $0; bad = 1 }
     END { exit bad }' "$work/log"
   result $? "$name: at most $registers registers, $max_shared_bytes bytes of shared memory, no spill"
+  tensor_code
+  result $? "$name: the instructions that it should be made of, no local memory"
 done
 
 # Of the kernels of a step every thread would pay for it.

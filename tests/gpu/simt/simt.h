@@ -17,7 +17,7 @@
 #include <tuple>
 #include <type_traits>
 
-#define CUDA_NO_HALF  // no name `half` for all
+#define CUDA_NO_HALF  // the name `half` stays free; the type is __half
 #include <cuda_fp16.h>
 #include <cuda_runtime_api.h>
 #include <vector_functions.h>
