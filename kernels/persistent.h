@@ -88,7 +88,7 @@ typedef struct bki_k_work {
   const int32_t *ids;   /* [words] each 0 .. V - 1 */
   uint32_t *scores;     /* [variants] bits of max_k | h_k - final_k | over both directions: the maximum with what is
                            there, so zeroed beforehand; a NaN is larger than all numbers */
-  float *readouts;      /* [variants, n_directions, H] h of every variant, where its score goes; or NULL. FP32 only */
+  float *readouts;      /* [variants, n_directions, H] h of every variant, where its score goes; or NULL */
   uint32_t *queue;      /* [2] scratch of a call; calls that run at the same time have their own */
   uint32_t *violations; /* [1] counts up the rows without a variant that do not end as the text does, bit for bit; when
                            it is not what it was before a scan, the scores are worthless */
