@@ -21,6 +21,7 @@ typedef enum bki_engine {
   BKI_ENGINE_AUTO = 0,    /* incremental where the model allows it, else full */
   BKI_ENGINE_FULL,        /* every variant from end to end: any depth */
   BKI_ENGINE_INCREMENTAL, /* exact sharing between variants: one layer */
+  BKI_ENGINE_PERSISTENT,  /* the same sharing, in one launch for all steps: GPU, one layer, see docs/cuda.md */
 } bki_engine;
 
 typedef enum bki_precision {
@@ -73,8 +74,8 @@ typedef struct bki_scores {
 /* One user at a time; it uses its own threads inside. The model has to outlive it. */
 typedef struct bki_scorer bki_scorer;
 
-/* Errors: BKI_E_USAGE (an unknown name, incremental with a deep model, devices of a CPU), BKI_E_DEVICE (not usable on
- * this machine, with the reason). */
+/* Errors: BKI_E_USAGE (an unknown name, an engine that does not run the model, devices of a CPU), BKI_E_DEVICE (not
+ * usable on this machine, with the reason). */
 BKI_API bki_status bki_scorer_create(bki_scorer **out, const bki_model *model, const bki_scorer_config *config,
                                      bki_error *err);
 /* NULL is allowed. */
@@ -90,8 +91,8 @@ BKI_API bki_status bki_scorer_forward(bki_scorer *scorer, const bki_sequence *se
 
 /* Row-steps (one variant, one direction, one word of a layer) that scoring a sequence of `length` words takes: the
  * measure of work that progress and benchmarks use. It depends on engine and model, not on the backend: l(l-1) for
- * incremental, 2 num_layers l(l-1) for full, with T in the place of l-1 where the model pads; with increments half as
- * much again, or twice where the model pads. The run of the whole text is not counted. */
+ * incremental and persistent, 2 num_layers l(l-1) for full, with T in the place of l-1 where the model pads; with
+ * increments half as much again, or twice where the model pads. The run of the whole text is not counted. */
 BKI_API int64_t bki_scorer_work(const bki_scorer *scorer, int32_t length);
 
 /* What was chosen: "cpu", "incremental", "fp32", "avx2"; the number of threads. Borrowed. Precision exact that screens

@@ -22,7 +22,7 @@ typedef enum bki_isa {
 
 /* Resolved and checked by the scorer: an engine that the backend runs for this model, a known precision. */
 typedef struct bki_backend_config {
-  bki_engine engine;       /* FULL or INCREMENTAL */
+  bki_engine engine;       /* not AUTO */
   bki_precision precision; /* not EXACT: that is made of two backends */
   bki_isa isa;
   bool increments;
@@ -52,6 +52,8 @@ typedef struct bki_backend_ops {
 
   /* Whether the engine `incremental` runs this model. */
   bool (*has_incremental)(const bki_model_config *model);
+  /* The same of the engine `persistent`; NULL: the backend has none. */
+  bool (*has_persistent)(const bki_model_config *model);
 
   /* Model and parameters are borrowed and outlive the backend. Errors: BKI_E_USAGE: the backend does not have this isa
    * or precision at all; BKI_E_DEVICE: this machine does not have it; BKI_E_INTERNAL. */

@@ -55,8 +55,14 @@ static bki_status find_isa(bki_isa *out, const char *name, bki_error *err) {
 
 static bki_status choose_engine(bki_engine *out, const bki_backend_ops *ops, const bki_model_config *model,
                                 bki_engine wanted, bki_error *err) {
-  if (wanted != BKI_ENGINE_AUTO && wanted != BKI_ENGINE_FULL && wanted != BKI_ENGINE_INCREMENTAL) {
+  if (wanted < BKI_ENGINE_AUTO || wanted > BKI_ENGINE_PERSISTENT) {
     return bki_fail(err, BKI_E_USAGE, "unknown engine %d", (int)wanted);
+  }
+  if (wanted == BKI_ENGINE_PERSISTENT && (ops->has_persistent == NULL || !ops->has_persistent(model))) {
+    return bki_fail(
+        err, BKI_E_USAGE,
+        "engine persistent is for models of one layer, readout final, no padding and a hidden size that is a "
+        "multiple of 16 up to 128: use incremental or full");
   }
   const bool possible = ops->has_incremental(model);
   if (wanted == BKI_ENGINE_INCREMENTAL && model->num_layers != 1) {
@@ -91,7 +97,8 @@ static bki_status choose_backend(bki_backend_choice *choice, bki_isa *isa, const
                                        .precision = exact ? BKI_PRECISION_FP32 : config->precision,
                                        .devices = config->devices,
                                        .n_devices = config->n_devices,
-                                       .incremental = config->engine == BKI_ENGINE_INCREMENTAL ? model : NULL};
+                                       .engine = config->engine,
+                                       .model = model};
   return bki_backend_choose(choice, &request, err);
 }
 
@@ -269,7 +276,9 @@ const char *bki_scorer_backend(const bki_scorer *scorer) {
 }
 
 const char *bki_scorer_engine(const bki_scorer *scorer) {
-  return scorer->engine == BKI_ENGINE_FULL ? "full" : "incremental";
+  static const char *const names[] = {
+      [BKI_ENGINE_FULL] = "full", [BKI_ENGINE_INCREMENTAL] = "incremental", [BKI_ENGINE_PERSISTENT] = "persistent"};
+  return names[scorer->engine];
 }
 
 const char *bki_scorer_precision(const bki_scorer *scorer) {

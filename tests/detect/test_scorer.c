@@ -265,6 +265,21 @@ Test(scorer, refuses_what_only_a_gpu_does_with_a_cpu_that_is_named) {
   bki_model_destroy(model);
 }
 
+Test(scorer, refuses_the_engine_persistent_without_a_gpu) {
+  bki_model_config shape = random_config(3, 16);
+  bki_model *model = random_model(1, &shape);
+  bki_scorer_config config;
+  setenv("CUDA_VISIBLE_DEVICES", "", 1);
+  bki_scorer_config_init(&config);
+  config.engine = BKI_ENGINE_PERSISTENT;
+  check_refused(model, &config, BKI_E_DEVICE, "engine persistent needs a GPU: CUDA_VISIBLE_DEVICES");
+  config.backend = "cpu";
+  check_refused(model, &config, BKI_E_USAGE, "backend cpu: engine persistent is a GPU's");
+  config.backend = "ref";
+  check_refused(model, &config, BKI_E_USAGE, "backend ref: engine persistent is a GPU's");
+  bki_model_destroy(model);
+}
+
 Test(scorer, refuses_settings_that_ref_does_not_have) {
   bki_model_config shape = random_config(3, 3);
   bki_model *model = random_model(1, &shape);
