@@ -17,7 +17,7 @@ WORDS = ("river village film album company species plant player school novel bri
 PHRASE = "time flies like an arrow".split()
 HOSTILE = ["</script><script>window.pwned=1</script>", "<img/src=x/onerror=window.pwned=1>", "<!--", "]]>", "&lt;b&gt;",
            "'onmouseover='window.pwned=1", "\u202etxet", "\u2066iso\u2069", "zero\u200bwidth", "\x01\x1b[31m", "line\u2028sep",
-           "back\\slash", "{{data}}", "javascript:window.pwned=1"]
+           "back\\slash", "vari\ufe0fant", "{{data}}", "javascript:window.pwned=1"]
 
 
 class Store:
