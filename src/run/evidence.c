@@ -89,6 +89,10 @@ bki_status bki_inquiry_add_case(bki_inquiry *inquiry, const int32_t *words, int3
     bki_str word = bki_lexicon_word(&inquiry->lexicon, words[i]);
     bki_strbuf_add(&text, " ", i > 0);
     bki_strbuf_add(&text, word.data, word.size);
+    if (text.size > BKI_MAX_PHRASE_BYTES) {
+      bki_strbuf_clear(&text);
+      return BKI_OK;
+    }
   }
   bki_status status = text.failed ? bki_fail_memory(err)
                                   : bki_array_reserve(&inquiry->cases, &inquiry->cases_capacity, inquiry->n_cases + 1,

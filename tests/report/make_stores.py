@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SETTINGS = ("preset=paper p=5 keys=positions oov_key=surface ngram=1 alpha=0.050000000000000003 n_candidates=20 "
+SETTINGS = ("judge=1 preset=paper p=5 keys=positions oov_key=surface ngram=1 alpha=0.050000000000000003 n_candidates=20 "
             "n_texts=200 max_backdoors=16 seed=1")
 WORDS = ("river village film album company species plant player school novel bridge county war season music award "
          "museum born district single").split()
