@@ -1,8 +1,8 @@
 /* One row of gpu.sh's table: a random model scores a whole corpus with one engine in one precision.
  *
- *   bench_gpu [lengths=imdb-whole] [texts=10000] [classes=2] [seed=1] [backend=cuda] [engine=incremental|full]
- *             [precision=fp32|tf32|fp16|bf16] [devices=0,1,...] [gpu-memory=0.8] [threads=0] [hidden=128]
- *             [embedding=100] [vocabulary=20000] [seconds=2] [dump=FILE]
+ *   bench_gpu [lengths=imdb-whole] [texts=10000] [classes=2] [seed=1] [backend=cuda]
+ *             [engine=incremental|full|persistent] [precision=fp32|tf32|fp16|bf16] [devices=0,1,...]
+ *             [gpu-memory=0.8] [threads=0] [hidden=128] [embedding=100] [vocabulary=20000] [seconds=2] [dump=FILE]
  *   bench_gpu header
  *
  * Prints the fields of `header` as CSV, with the median of the calls that fill `seconds` (one at least) after a first
@@ -58,10 +58,15 @@ static void set_devices(options *o, char *list) {
 }
 
 static void set_engine(options *o, const char *value) {
-  if (strcmp(value, "full") != 0 && strcmp(value, "incremental") != 0) {
-    synthetic_die("expected engine full or incremental");
+  static const char *const names[] = {
+      [BKI_ENGINE_FULL] = "full", [BKI_ENGINE_INCREMENTAL] = "incremental", [BKI_ENGINE_PERSISTENT] = "persistent"};
+  for (int e = BKI_ENGINE_FULL; e <= BKI_ENGINE_PERSISTENT; e++) {
+    if (strcmp(value, names[e]) == 0) {
+      o->scorer.engine = (bki_engine)e;
+      return;
+    }
   }
-  o->scorer.engine = strcmp(value, "full") == 0 ? BKI_ENGINE_FULL : BKI_ENGINE_INCREMENTAL;
+  synthetic_die("expected engine full, incremental or persistent");
 }
 
 static void set_precision(options *o, const char *value) {

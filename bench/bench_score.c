@@ -1,6 +1,6 @@
 /* How fast the scorer is: a random model, texts of IMDB-like or DBpedia-like lengths, in memory.
  *
- *   bench_score [lengths=imdb|dbpedia|N] [backend=] [engine=] [isa=] [precision=fp32|bf16] [threads=1] [texts=]
+ *   bench_score [lengths=imdb|dbpedia|N] [backend=] [engine=] [isa=] [precision=fp32|bf16|exact] [threads=1] [texts=]
  *               [hidden=128] [embedding=100] [readout=0..3] [pad=pre:T|post:T] [increments=1]
  *               [seconds=3] [clock=wall|cpu]
  *
@@ -86,7 +86,9 @@ static void set_option(options *o, const char *name, const char *value) {
   } else if (strcmp(name, "isa") == 0) {
     o->scorer.isa = value;
   } else if (strcmp(name, "precision") == 0) {
-    o->scorer.precision = strcmp(value, "bf16") == 0 ? BKI_PRECISION_BF16 : BKI_PRECISION_FP32;
+    o->scorer.precision = strcmp(value, "bf16") == 0    ? BKI_PRECISION_BF16
+                          : strcmp(value, "exact") == 0 ? BKI_PRECISION_EXACT
+                                                        : BKI_PRECISION_FP32;
   } else if (strcmp(name, "threads") == 0) {
     o->scorer.threads = atoi(value);
   } else if (strcmp(name, "texts") == 0) {

@@ -201,8 +201,9 @@ run_sanitize() {
   local tool engine precision work n_sanitized=0 scoring=(kernels/!(train*).cu)
   work=$(mktemp -d)
   for tool in memcheck racecheck; do
-    for engine in incremental full; do
+    for engine in incremental full persistent; do
       for precision in fp32 fp16; do
+        [ "$engine-$precision" != persistent-fp16 ] || continue
         [ $tool = memcheck ] || uses_shared "${scoring[@]}" || continue
         sanitize $tool "$build/bench/bench_gpu" lengths=dbpedia-whole texts=8 classes=14 vocabulary=500 seconds=0 \
           engine=$engine precision=$precision
@@ -252,13 +253,14 @@ write_facts() {
   fact date "$(date -u +%F)"
 }
 
-# bench_corpus LENGTHS TEXTS CLASSES EVERY: both engines in all precisions, then the peers on every EVERY-th length
+# bench_corpus LENGTHS TEXTS CLASSES EVERY: the engines in all their precisions, then the peers on every EVERY-th length
 # (more of them where --samples makes the corpus smaller).
 bench_corpus() {
   local engine precision python dump options every=$(($4 * ${samples:-$2} / $2))
   dump=$(mktemp)
-  for engine in incremental full; do
+  for engine in incremental full persistent; do
     for precision in $precisions; do
+      [ $engine != persistent ] || [ "$backend-$precision" = cuda-fp32 ] || continue
       options=(lengths="$1" texts="${samples:-$2}" classes="$3" backend="$backend" engine="$engine" precision="$precision")
       [ "$engine-$precision" != incremental-fp32 ] || options+=(dump="$dump")
       measured "$build/bench/bench_gpu" "${options[@]}" || fail "bench: $1 $engine $precision"

@@ -21,6 +21,7 @@ DEVICES = [
     ("RTX 4090", 128, {"fp32": 82.6, "tf32": 82.6, "fp16": 165.2}),
     ("T4", 40, {"fp32": 8.1, "fp16": 65}),
 ]
+SHARING = ("incremental", "persistent")
 COLUMNS = ["program", "engine", "precision", "batch", "seconds", "M row-steps/s", "SM cycles/row-step", "of roofline",
            "MiB", "runs"]
 
@@ -46,7 +47,7 @@ def describe(facts):
 def flop(row):
     """Of a row-step: recurrent products; and the input's where a run shares nothing with others."""
     h, e = int(row["hidden"]), int(row["embedding"])
-    return 8 * h * h if row["how"] == "incremental" else 8 * h * (h + e)
+    return 8 * h * h if row["how"] in SHARING else 8 * h * (h + e)
 
 
 def whole_seconds(row):
@@ -93,8 +94,8 @@ def main():
     print(f"# {facts.get('device', 'unknown device')}\n")
     for name, value in facts.items():
         print(f"- {name}: {f'`{value}`' if name == 'command' else value}")
-    print("\nRow-steps are those that the engine takes: l (l-1) a text for `incremental`, 2 l (l-1) for the others. "
-          "FLOP of a\nrow-step: 8 H^2 for `incremental`, 8 H (H + E) for the others. "
+    print("\nRow-steps are those that the engine takes: l (l-1) a text for `incremental` and `persistent`, 2 l (l-1)\n"
+          "for the others. FLOP of a row-step: 8 H^2 for these two, 8 H (H + E) for the others. "
           f"Clock: {', '.join(sorted({r['clock_from'] for r in rows if r['clock_from']})) or 'unknown'}.\n"
           "MiB: device memory while the program ran, less what was in use before it.")
     if any(row["row_steps"] != row["corpus_row_steps"] for row in rows):

@@ -140,7 +140,7 @@ BKI_DEVICE uint32_t bki_text_output(const bki_k_work &w, int dir, const bki_slot
   const bki_k_direction &d = w.direction[dir];
   const bki_k_text &text = d.texts[slot.number + r];
   const int32_t states = read / BKI_K_ITEM_ROWS;
-  if (read % BKI_K_ITEM_ROWS == 0 && states <= bki_k_text_states(length)) {
+  if (d.states != nullptr && read % BKI_K_ITEM_ROWS == 0 && states <= bki_k_text_states(length)) {
     float *state = d.states + (text.state + states - 1) * 2 * H + u;
     state[0] = h;
     state[H] = c;

@@ -75,7 +75,7 @@ typedef struct bki_k_direction {
                               aligned to 16, as weights are */
   const bki_k_text *texts; /* [n_texts] longest first: 8 neighbours share their steps */
   const bki_k_item *items; /* [n_items] most steps first */
-  float *states;           /* [.., 2, H] h and c, written by the base kernel */
+  float *states;           /* [.., 2, H] h and c, written by the base kernel; NULL: no items follow */
   float *finals;           /* [texts, 2, H] h after the last word, and before it; written by the base kernel */
   int64_t n_texts;
   int64_t n_items;
@@ -88,7 +88,7 @@ typedef struct bki_k_work {
   const int32_t *ids;   /* [words] each 0 .. V - 1 */
   uint32_t *scores;     /* [variants] bits of max_k | h_k - final_k | over both directions: the maximum with what is
                            there, so zeroed beforehand; a NaN is larger than all numbers */
-  float *readouts;      /* [variants, n_directions, H] h of every variant, where its score goes; or NULL. FP32 only */
+  float *readouts;      /* [variants, n_directions, H] h of every variant, where its score goes; or NULL */
   uint32_t *queue;      /* [2] scratch of a call; calls that run at the same time have their own */
   uint32_t *violations; /* [1] counts up the rows without a variant that do not end as the text does, bit for bit; when
                            it is not what it was before a scan, the scores are worthless */
@@ -102,6 +102,10 @@ int bki_k_kind_runs(bki_k_kind kind, int32_t hidden, const bki_k_gpu *gpu);
 /* The two kernels. `work` and `gpu` are on the host. No texts, or no items: nothing is launched. */
 cudaError_t bki_k_base(bki_k_kind kind, const bki_k_work *work, const bki_k_gpu *gpu, cudaStream_t stream);
 cudaError_t bki_k_scan(bki_k_kind kind, const bki_k_work *work, const bki_k_gpu *gpu, cudaStream_t stream);
+
+/* The texts' own readouts from their finals, which are numbered 0 .. n_texts - 1: h of text t, all directions side by
+ * side, to row slots[t] of readout [.., n_directions, H]. Behind the base kernel. */
+cudaError_t bki_k_text_readouts(float *readout, const bki_k_work *work, const int32_t *slots, cudaStream_t stream);
 
 #ifdef __cplusplus
 }

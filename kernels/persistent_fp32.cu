@@ -80,11 +80,13 @@ BKI_DEVICE void multiply(float (&sums)[8][4 * S::UNITS], const float *h, const f
 // Inputs of a thread's units from the row of a word: two units lie together, one shares its place with a neighbour.
 template <typename S>
 BKI_DEVICE void load_inputs(float (&x)[4 * S::UNITS], const float *row, int u) {
+  if constexpr (S::UNITS == 2) {
+    load4(x, row + bki_k_gate_column(u, 0));
+    load4(x + 4, row + bki_k_gate_column(u, 2));
+  } else {
 #pragma unroll
-  for (int gate = 0; gate < 4; gate++) {
-#pragma unroll
-    for (int e = 0; e < S::UNITS; e++) {
-      x[gate * S::UNITS + e] = __ldg(row + bki_k_gate_column(u + e, gate));
+    for (int gate = 0; gate < 4; gate++) {
+      x[gate] = row[bki_k_gate_column(u, gate)];
     }
   }
 }
@@ -240,18 +242,15 @@ int bki_fp32_runs(int32_t hidden, const bki_k_gpu *gpu) {
 
 // 128 rows where the shared memory holds them; below H = 128 blocks are small, and a multiprocessor has several.
 cudaError_t bki_fp32_start(bool base, const bki_k_work *work, const bki_k_gpu *gpu, cudaStream_t stream) {
-  switch (work->hidden) {
-    case 16: return start<shape<16, 4>>(base, work, gpu, stream);
-    case 32: return start<shape<32, 4>>(base, work, gpu, stream);
-    case 48: return start<shape<48, 4>>(base, work, gpu, stream);
-    case 64: return start<shape<64, 4>>(base, work, gpu, stream);
-    case 80: return start<shape<80, 4>>(base, work, gpu, stream);
-    case 96: return start<shape<96, 4>>(base, work, gpu, stream);
-    case 112: return start<shape<112, 4>>(base, work, gpu, stream);
-    case 128: break;
-    default: return cudaErrorInvalidValue;
-  }
-  return fits<shape<128, 16>>(gpu)  ? start<shape<128, 16>>(base, work, gpu, stream)
-         : fits<shape<128, 8>>(gpu) ? start<shape<128, 8>>(base, work, gpu, stream)
-                                    : start<shape<128, 4>>(base, work, gpu, stream);
+  return bki_with_hidden(work->hidden, cudaErrorInvalidValue, [=](auto H) {
+    if constexpr (H() == 128) {
+      if (fits<shape<H(), 16>>(gpu)) {
+        return start<shape<H(), 16>>(base, work, gpu, stream);
+      }
+      if (fits<shape<H(), 8>>(gpu)) {
+        return start<shape<H(), 8>>(base, work, gpu, stream);
+      }
+    }
+    return start<shape<H(), 4>>(base, work, gpu, stream);
+  });
 }

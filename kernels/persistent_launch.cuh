@@ -2,6 +2,8 @@
 #ifndef BKI_KERNELS_PERSISTENT_LAUNCH_CUH
 #define BKI_KERNELS_PERSISTENT_LAUNCH_CUH
 
+#include <type_traits>
+
 #include "launch.cuh"
 #include "persistent_index.h"
 
@@ -13,6 +15,22 @@ cudaError_t bki_mma_start(bool split, bool base, const bki_k_work *work, const b
 
 int bki_wgmma_runs(int32_t hidden, const bki_k_gpu *gpu);
 cudaError_t bki_wgmma_start(bool base, const bki_k_work *work, const bki_k_gpu *gpu, cudaStream_t stream);
+
+// f of H as a type, for the hidden sizes that kernels are compiled for; `otherwise` for all others.
+template <typename R, typename F>
+static inline R bki_with_hidden(int32_t hidden, R otherwise, F f) {
+  switch (hidden) {
+    case 16: return f(std::integral_constant<int, 16>());
+    case 32: return f(std::integral_constant<int, 32>());
+    case 48: return f(std::integral_constant<int, 48>());
+    case 64: return f(std::integral_constant<int, 64>());
+    case 80: return f(std::integral_constant<int, 80>());
+    case 96: return f(std::integral_constant<int, 96>());
+    case 112: return f(std::integral_constant<int, 112>());
+    case 128: return f(std::integral_constant<int, 128>());
+    default: return otherwise;
+  }
+}
 
 // Starts a kernel with as many blocks as the GPU runs at once, fewer where the work is less: `slots` pieces of work
 // (items, or 8 texts) a block at a time. The queue begins at 0.

@@ -295,45 +295,17 @@ cudaError_t start(bool base, const bki_k_work *work, const bki_k_gpu *gpu, cudaS
                                      sizeof(shared<S, false>), stream);
 }
 
-template <int H>
-int shared_bytes(bool split) {
-  return split ? (int)sizeof(shared<shape<H, true>, false>) : (int)sizeof(shared<shape<H, false>, false>);
-}
-
-template <int H>
-cudaError_t start_kind(bool split, bool base, const bki_k_work *work, const bki_k_gpu *gpu, cudaStream_t stream) {
-  return split ? start<shape<H, true>>(base, work, gpu, stream) : start<shape<H, false>>(base, work, gpu, stream);
-}
-
 }  // namespace
 
 int bki_mma_runs(bool split, int32_t hidden, const bki_k_gpu *gpu) {
-  if (gpu->major < 8) {
-    return 0;
-  }
-  switch (hidden) {
-    case 16: return shared_bytes<16>(split) <= gpu->shared_bytes;
-    case 32: return shared_bytes<32>(split) <= gpu->shared_bytes;
-    case 48: return shared_bytes<48>(split) <= gpu->shared_bytes;
-    case 64: return shared_bytes<64>(split) <= gpu->shared_bytes;
-    case 80: return shared_bytes<80>(split) <= gpu->shared_bytes;
-    case 96: return shared_bytes<96>(split) <= gpu->shared_bytes;
-    case 112: return shared_bytes<112>(split) <= gpu->shared_bytes;
-    case 128: return shared_bytes<128>(split) <= gpu->shared_bytes;
-    default: return 0;
-  }
+  return gpu->major >= 8 && bki_with_hidden(hidden, false, [=](auto H) {
+           return (split ? sizeof(shared<shape<H(), true>, false>) : sizeof(shared<shape<H(), false>, false>)) <=
+                  (size_t)gpu->shared_bytes;
+         });
 }
 
 cudaError_t bki_mma_start(bool split, bool base, const bki_k_work *work, const bki_k_gpu *gpu, cudaStream_t stream) {
-  switch (work->hidden) {
-    case 16: return start_kind<16>(split, base, work, gpu, stream);
-    case 32: return start_kind<32>(split, base, work, gpu, stream);
-    case 48: return start_kind<48>(split, base, work, gpu, stream);
-    case 64: return start_kind<64>(split, base, work, gpu, stream);
-    case 80: return start_kind<80>(split, base, work, gpu, stream);
-    case 96: return start_kind<96>(split, base, work, gpu, stream);
-    case 112: return start_kind<112>(split, base, work, gpu, stream);
-    case 128: return start_kind<128>(split, base, work, gpu, stream);
-    default: return cudaErrorInvalidValue;
-  }
+  return bki_with_hidden(work->hidden, cudaErrorInvalidValue, [=](auto H) {
+    return split ? start<shape<H(), true>>(base, work, gpu, stream) : start<shape<H(), false>>(base, work, gpu, stream);
+  });
 }

@@ -1,4 +1,4 @@
-// What both engines do with readouts: distances and the head's small steps.
+// What the engines do with readouts: distances and the head's small steps.
 #include "index.h"
 #include "launch.cuh"
 

@@ -79,7 +79,7 @@ def training_options(args):
 
 
 def settings_of(args):
-    return " ".join([f"window={args.window}", *training_options(args), *args.scan_option])
+    return " ".join([f"window={args.window}", *training_options(args)])
 
 
 class Row:
@@ -237,7 +237,7 @@ def main():
     unknown = [row for row in rows if row not in configs]
     if unknown:
         sys.exit(f"no row {', '.join(unknown)} in configs.tsv; there are {', '.join(configs)}")
-    about = {"settings": settings_of(args), "version": f"{version_of(args.bki)} {args.commit}".strip()}
+    about = {"settings": settings_of(args), "version": " ".join([version_of(args.bki), args.commit, *args.scan_option]).strip()}
     for seed in args.seeds.split(","):
         for name in rows:
             done = already_done(args.csv)

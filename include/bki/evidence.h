@@ -70,7 +70,7 @@ typedef struct bki_finding {
   bki_rate insertion; /* texts of other classes, called another class: called the target with the phrase in them */
   bki_rate controls;  /* the same texts with a control phrase in the same place */
   double insertion_p; /* one-sided exact sign test between the two, times the phrases tested */
-  int64_t n_flagged;  /* samples that it flags; 0 under BKI_VERDICT_NONE */
+  int64_t n_flagged;  /* samples that it flags; under BKI_VERDICT_NONE 0, unless a person named it */
 } bki_finding;
 
 /* One flagged sample. */

@@ -32,11 +32,12 @@ typedef struct bki_progress {
   int64_t work_total;       /* -1: unknown (standard input) */
   int64_t work_done_before; /* row-steps that earlier runs did */
   int64_t samples_before;
-  int64_t bytes_done;  /* of the files as they lie on disk, in the pass that is running */
-  int64_t bytes_total; /* -1: unknown */
-  double seconds;      /* of scoring, this run */
-  bool surveying;      /* files are read once before scoring, to know the work and to find bad records early */
-  bool judging;        /* all is scored: the evidence is being gathered */
+  int64_t bytes_done;      /* of the files as they lie on disk, in the pass that is running */
+  int64_t bytes_total;     /* -1: unknown */
+  double seconds;          /* of scoring, this run */
+  bki_screening screening; /* precision exact: counts of earlier runs too; else as bki_scorer_screening says */
+  bool surveying;          /* files are read once before scoring, to know the work and to find bad records early */
+  bool judging;            /* all is scored: the evidence is being gathered */
 } bki_progress;
 
 typedef struct bki_scan_config {
@@ -72,6 +73,14 @@ BKI_API bki_status bki_scan_run(const bki_scan_config *config, bki_progress *pro
  * rule that chose the stored selection. Either may be NULL. Errors: BKI_E_DATA: the store does not say. */
 BKI_API bki_status bki_scan_get_settings(const bki_store *store, bki_corpus_config *corpus, bki_rule *rule,
                                          bki_error *err);
+
+/* Whether a store answers a rule. A scan in precision exact made sure of as many best words of each text as its own
+ * rule selects: BKI_E_USAGE when this one selects more. */
+BKI_API bki_status bki_scan_check_rule(const bki_store *store, const bki_rule *rule, bki_error *err);
+
+/* The counts of texts that a scan in precision exact left in its store, and epsilon; all 0 for every other store.
+ * Errors: BKI_E_DATA: the setting is not one that a scan writes. */
+BKI_API bki_status bki_scan_get_screening(const bki_store *store, bki_screening *out, bki_error *err);
 
 #ifdef __cplusplus
 }

@@ -9,9 +9,14 @@
 static const bki_backend_choice cpu = {.backend = &bki_backend_cpu, .learner = &bki_learner_cpu, .device = -1};
 static const bki_backend_choice ref = {.backend = &bki_backend_ref, .learner = &bki_learner_ref, .device = -1};
 
-/* Whether no CPU has the precision. */
-static bool is_gpu_only(bki_precision precision) {
-  return precision == BKI_PRECISION_TF32 || precision == BKI_PRECISION_FP16;
+/* What is asked for that no CPU has; NULL: nothing. */
+static const char *find_gpu_only(const bki_backend_request *request) {
+  if (request->engine == BKI_ENGINE_PERSISTENT) {
+    return "engine persistent";
+  }
+  return request->precision == BKI_PRECISION_TF32   ? "precision tf32"
+         : request->precision == BKI_PRECISION_FP16 ? "precision fp16"
+                                                    : NULL;
 }
 
 static bki_status take(bki_backend_choice *out, const bki_backend_choice *choice, const bki_backend_request *request,
@@ -20,9 +25,9 @@ static bki_status take(bki_backend_choice *out, const bki_backend_choice *choice
     return bki_fail(err, BKI_E_USAGE, "backend %s: expected no devices, found %zu: they are for GPUs",
                     choice->backend->name, request->n_devices);
   }
-  if (is_gpu_only(request->precision)) {
-    return bki_fail(err, BKI_E_USAGE, "backend %s: precision %s is a GPU's", choice->backend->name,
-                    bki_precision_name(request->precision));
+  const char *what = find_gpu_only(request);
+  if (what != NULL) {
+    return bki_fail(err, BKI_E_USAGE, "backend %s: %s is a GPU's", choice->backend->name, what);
   }
   *out = *choice;
   return BKI_OK;
@@ -74,7 +79,8 @@ static bki_status check_gpu_does_it(const bki_backend_request *request, bki_erro
 static bki_status try_cuda(bki_backend_choice *out, const bki_backend_request *request, bki_error *err) {
   BKI_TRY(check_gpu_does_it(request, err));
   BKI_TRY(take_cuda(out, request, err));
-  if (request->incremental != NULL && !out->backend->has_incremental(request->incremental)) {
+  if (request->engine == BKI_ENGINE_INCREMENTAL && request->model != NULL &&
+      !out->backend->has_incremental(request->model)) {
     return bki_fail(err, BKI_E_USAGE, "backend cuda has no engine incremental for this model");
   }
   return BKI_OK;
@@ -86,8 +92,9 @@ static bki_status take_auto(bki_backend_choice *out, const bki_backend_request *
   if (status == BKI_OK) {
     return BKI_OK;
   }
-  if (is_gpu_only(request->precision)) {
-    return bki_fail(err, status, "precision %s needs a GPU: %s", bki_precision_name(request->precision), why.message);
+  const char *what = find_gpu_only(request);
+  if (what != NULL) {
+    return bki_fail(err, status, "%s needs a GPU: %s", what, why.message);
   }
   if (request->n_devices > 0) {
     return bki_fail(err, status, "the GPUs that were named cannot be taken: %s", why.message);

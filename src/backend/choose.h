@@ -11,7 +11,8 @@ typedef struct bki_backend_request {
   bki_precision precision;
   const int32_t *devices; /* [n_devices] GPUs; none: any */
   size_t n_devices;
-  const bki_model_config *incremental; /* the model whose engine has to be `incremental`; NULL: whichever there is */
+  bki_engine engine;
+  const bki_model_config *model; /* that the engine has to run; NULL: it is not known yet */
 } bki_backend_request;
 
 typedef struct bki_backend_choice {

@@ -31,17 +31,19 @@ static bki_status create(bki_backend **out, const bki_model_config *model, const
   if (cpu == NULL) {
     return bki_fail_memory(err);
   }
-  cpu->base = (bki_backend){.ops = &bki_backend_cpu, .isa = isa};
+  const bool bf16 = config->precision == BKI_PRECISION_BF16;
+  const bool full = config->engine == BKI_ENGINE_FULL;
+  cpu->base = (bki_backend){
+      .ops = &bki_backend_cpu, .isa = isa, .emulated = bf16 && kernels->pack_bf16 == NULL, .picks = !full};
   cpu->model = model;
   cpu->embedding = parameters->embedding;
   cpu->kernels = kernels;
-  cpu->step = config->precision == BKI_PRECISION_BF16 ? kernels->step_bf16 : kernels->step;
+  cpu->step = bf16 ? kernels->step_bf16 : kernels->step;
   cpu->pool = config->pool;
   cpu->increments = config->increments;
   bki_status status;
   BKI_TRY_GOTO(status, fail, bki_cpu_weights_init(cpu, parameters, config->precision, err));
   BKI_TRY_GOTO(status, fail, bki_cpu_words_init(cpu, err));
-  const bool full = config->engine == BKI_ENGINE_FULL;
   BKI_TRY_GOTO(status, fail, full ? bki_cpu_full_create(cpu, err) : bki_cpu_incremental_create(cpu, err));
   *out = &cpu->base;
   return BKI_OK;
@@ -66,9 +68,18 @@ static bki_status forward(bki_backend *backend, const bki_sequence *sequences, s
                            : bki_cpu_incremental_forward(cpu, sequences, n, readout, logits, err);
 }
 
+static bki_status score_some(bki_backend *backend, const bki_sequence *sequences, const bki_picks *picks, size_t n,
+                             bki_scores *scores, bki_error *err) {
+  bki_cpu *cpu = (bki_cpu *)backend;
+  BKI_TRY(bki_cpu_words_prepare(cpu, sequences, n, err));
+  return bki_cpu_incremental_score_some(cpu, sequences, picks, n, scores, err);
+}
+
 const bki_backend_ops bki_backend_cpu = {.name = "cpu",
+                                         .screen = BKI_PRECISION_BF16,
                                          .has_incremental = has_incremental,
                                          .create = create,
                                          .destroy = destroy,
                                          .score = score,
-                                         .forward = forward};
+                                         .forward = forward,
+                                         .score_some = score_some};

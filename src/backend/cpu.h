@@ -86,6 +86,8 @@ bki_status bki_cpu_incremental_create(bki_cpu *cpu, bki_error *err);
 void bki_cpu_incremental_destroy(bki_cpu *cpu);
 bki_status bki_cpu_incremental_score(bki_cpu *cpu, const bki_sequence *sequences, size_t n, bki_scores *scores,
                                      bki_error *err);
+bki_status bki_cpu_incremental_score_some(bki_cpu *cpu, const bki_sequence *sequences, const bki_picks *picks, size_t n,
+                                          bki_scores *scores, bki_error *err);
 bki_status bki_cpu_incremental_forward(bki_cpu *cpu, const bki_sequence *sequences, size_t n, float *readout,
                                        float *logits, bki_error *err);
 

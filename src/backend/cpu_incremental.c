@@ -22,6 +22,7 @@ typedef struct bki_cpu_incremental {
   /* Of the call. */
   bki_extent extent;
   const bki_sequence *sequences;
+  const bki_picks *picks; /* of each sequence; NULL: every word */
   bki_scores *scores;
   float *readout;
   float *logits;
@@ -66,6 +67,11 @@ void bki_cpu_incremental_destroy(bki_cpu *cpu) {
   free(engine);
 }
 
+/* Words of sequence i that have a variant. */
+static int32_t n_variants(const bki_cpu_incremental *engine, size_t i) {
+  return engine->picks != NULL ? engine->picks[i].n : engine->sequences[i].length;
+}
+
 /* Cuts the sequences into batches, longest first, and makes room for the largest. */
 static bki_status plan_batches(bki_cpu *cpu, size_t n, bki_error *err) {
   bki_cpu_incremental *engine = cpu->incremental;
@@ -78,15 +84,15 @@ static bki_status plan_batches(bki_cpu *cpu, size_t n, bki_error *err) {
   size_t max_slots = 0;
   engine->n_batches = 0;
   for (size_t i = 0; i < n; i++) {
-    const int32_t length = engine->sequences[engine->order[i]].length;
-    const size_t added = bki_plan_rows(engine->extent, length);
+    const int32_t variants = n_variants(engine, engine->order[i]);
+    const size_t added = bki_plan_rows(engine->extent, variants);
     if (i == 0 || rows + added > BATCH_ROWS) {
       engine->batches[engine->n_batches++] = (batch){.first = i};
       rows = slots = 0;
     }
     engine->batches[engine->n_batches - 1].n++;
     rows += added;
-    slots += bki_plan_slots(engine->extent, length);
+    slots += bki_plan_slots(engine->extent, variants);
     max_rows = rows > max_rows ? rows : max_rows;
     max_slots = slots > max_slots ? slots : max_slots;
   }
@@ -96,20 +102,31 @@ static bki_status plan_batches(bki_cpu *cpu, size_t n, bki_error *err) {
   return BKI_OK;
 }
 
+static void plan_text(const bki_cpu *cpu, bki_cpu_workspace *ws, int direction, uint32_t text, size_t sequence) {
+  const bki_cpu_incremental *engine = cpu->incremental;
+  const int32_t length = ws->texts[text].length;
+  if (engine->picks != NULL) {
+    bki_plan_picks(ws->rows, &ws->n_rows, cpu->model, direction, &engine->picks[sequence], text, length);
+  } else {
+    bki_plan_text(ws->rows, &ws->n_rows, cpu->model, direction, engine->extent, text, length);
+  }
+}
+
 /* Readouts and logits of all slots of a batch. */
 static void run_batch(const bki_cpu *cpu, bki_cpu_workspace *ws, const batch *b) {
   const bki_cpu_incremental *engine = cpu->incremental;
   size_t slots = 0;
   ws->n_texts = b->n;
   for (size_t i = 0; i < b->n; i++) {
-    const bki_sequence *sequence = &engine->sequences[engine->order[b->first + i]];
+    const size_t k = engine->order[b->first + i];
+    const bki_sequence *sequence = &engine->sequences[k];
     ws->texts[i] = (bki_cpu_text){.ids = sequence->ids, .length = sequence->length, .first_slot = slots};
-    slots += bki_plan_slots(engine->extent, sequence->length);
+    slots += bki_plan_slots(engine->extent, n_variants(engine, k));
   }
   for (int direction = 0; direction < 2; direction++) {
     ws->n_rows = 0;
     for (size_t i = 0; i < b->n; i++) {
-      bki_plan_text(ws->rows, &ws->n_rows, cpu->model, direction, engine->extent, (uint32_t)i, ws->texts[i].length);
+      plan_text(cpu, ws, direction, (uint32_t)i, engine->order[b->first + i]);
     }
     bki_cpu_run(cpu, &engine->pads[direction], ws, direction);
   }
@@ -119,16 +136,21 @@ static void run_batch(const bki_cpu *cpu, bki_cpu_workspace *ws, const batch *b)
   bki_cpu_head(cpu, slots, ws->readouts, ws->hidden, ws->logits);
 }
 
-static void score_text(const bki_cpu *cpu, const bki_cpu_workspace *ws, const bki_cpu_text *text, bki_scores *scores) {
+/* picks NULL: of every word. */
+static void score_text(const bki_cpu *cpu, const bki_cpu_workspace *ws, const bki_cpu_text *text,
+                       const bki_picks *picks, bki_scores *scores) {
   const float *const *readout = ws->readouts + text->first_slot;
   const float *logits = ws->logits + text->first_slot * cpu->output.stride;
   const size_t l = (size_t)text->length;
+  const size_t n = picks != NULL ? (size_t)picks->n : l;
   scores->predicted = bki_cpu_argmax(cpu, logits);
-  for (size_t k = 1; k <= l; k++) {
-    scores->score[k - 1] = bki_cpu_distance(cpu, readout[0], readout[k]);
-    scores->flip[k - 1] = bki_cpu_argmax(cpu, logits + k * cpu->output.stride) != scores->predicted;
+  for (size_t k = 1; k <= n; k++) {
+    const size_t at = picks != NULL ? (size_t)picks->position[k - 1] : k - 1;
+    scores->score[at] = bki_cpu_distance(cpu, readout[0], readout[k]);
+    scores->flip[at] = bki_cpu_argmax(cpu, logits + k * cpu->output.stride) != scores->predicted;
   }
-  for (size_t j = 1; cpu->increments && j <= l; j++) { /* the prefix of all l words is the text */
+  for (size_t j = 1; cpu->incremental->extent == BKI_EXTENT_PREFIXES && j <= l;
+       j++) { /* the prefix of all l words is the text */
     scores->increment[j - 1] = bki_cpu_distance(cpu, readout[j < l ? l + 1 + j : 0], readout[l + j]);
   }
 }
@@ -140,7 +162,8 @@ static void score_batch(void *context, size_t i, int32_t worker) {
   const batch *b = &engine->batches[i];
   run_batch(cpu, ws, b);
   for (size_t k = 0; k < b->n; k++) {
-    score_text(cpu, ws, &ws->texts[k], &engine->scores[engine->order[b->first + k]]);
+    const size_t which = engine->order[b->first + k];
+    score_text(cpu, ws, &ws->texts[k], engine->picks == NULL ? NULL : &engine->picks[which], &engine->scores[which]);
   }
 }
 
@@ -163,15 +186,26 @@ static void forward_batch(void *context, size_t i, int32_t worker) {
   }
 }
 
-bki_status bki_cpu_incremental_score(bki_cpu *cpu, const bki_sequence *sequences, size_t n, bki_scores *scores,
-                                     bki_error *err) {
+static bki_status score(bki_cpu *cpu, bki_extent extent, const bki_sequence *sequences, const bki_picks *picks,
+                        size_t n, bki_scores *scores, bki_error *err) {
   bki_cpu_incremental *engine = cpu->incremental;
-  engine->extent = cpu->increments ? BKI_EXTENT_PREFIXES : BKI_EXTENT_VARIANTS;
+  engine->extent = extent;
   engine->sequences = sequences;
+  engine->picks = picks;
   engine->scores = scores;
   BKI_TRY(plan_batches(cpu, n, err));
   bki_pool_for(cpu->pool, engine->n_batches, score_batch, cpu);
   return BKI_OK;
+}
+
+bki_status bki_cpu_incremental_score(bki_cpu *cpu, const bki_sequence *sequences, size_t n, bki_scores *scores,
+                                     bki_error *err) {
+  return score(cpu, cpu->increments ? BKI_EXTENT_PREFIXES : BKI_EXTENT_VARIANTS, sequences, NULL, n, scores, err);
+}
+
+bki_status bki_cpu_incremental_score_some(bki_cpu *cpu, const bki_sequence *sequences, const bki_picks *picks, size_t n,
+                                          bki_scores *scores, bki_error *err) {
+  return score(cpu, BKI_EXTENT_VARIANTS, sequences, picks, n, scores, err);
 }
 
 bki_status bki_cpu_incremental_forward(bki_cpu *cpu, const bki_sequence *sequences, size_t n, float *readout,
@@ -179,6 +213,7 @@ bki_status bki_cpu_incremental_forward(bki_cpu *cpu, const bki_sequence *sequenc
   bki_cpu_incremental *engine = cpu->incremental;
   engine->extent = BKI_EXTENT_WHOLE;
   engine->sequences = sequences;
+  engine->picks = NULL;
   engine->readout = readout;
   engine->logits = logits;
   BKI_TRY(plan_batches(cpu, n, err));

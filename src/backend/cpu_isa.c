@@ -27,6 +27,14 @@ static bool has_avx2(void) {
 static bool has_avx512(void) {
   return __builtin_cpu_supports("avx512f");
 }
+static bool has_avx512bf16(void) {
+  enum { AVX512_BF16 = 1 << 5 };
+  unsigned a;
+  unsigned b;
+  unsigned c;
+  unsigned d;
+  return has_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & AVX512_BF16) != 0;
+}
 /* The kernel hands out tile state on request only, for the whole process. */
 static bool has_amx(void) {
   enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
@@ -43,6 +51,7 @@ static bool has_amx(void) {
 static const isa_entry entries[] = {
 #if defined(__x86_64__)
     {BKI_ISA_AMX, &bki_cpu_kernels_amx, has_amx, NULL, "amx"},
+    {BKI_ISA_AVX512BF16, &bki_cpu_kernels_avx512bf16, has_avx512bf16, NULL, "avx512bf16"},
     {BKI_ISA_AVX512, &bki_cpu_kernels_avx512, has_avx512, "avx512", "avx512 (bf16 emulated)"},
     {BKI_ISA_AVX2, &bki_cpu_kernels_avx2, has_avx2, "avx2", "avx2 (bf16 emulated)"},
 #endif
@@ -51,8 +60,9 @@ static const isa_entry entries[] = {
 
 bki_status bki_cpu_choose(const bki_cpu_kernels **out, const char **name, bki_isa isa, bki_precision precision,
                           bki_error *err) {
-  if (isa == BKI_ISA_AMX && precision == BKI_PRECISION_FP32) {
-    return bki_fail(err, BKI_E_USAGE, "isa amx computes in bf16 only: ask for precision bf16, or another isa");
+  if ((isa == BKI_ISA_AMX || isa == BKI_ISA_AVX512BF16) && precision == BKI_PRECISION_FP32) {
+    return bki_fail(err, BKI_E_USAGE, "isa %s computes in bf16 only: ask for precision bf16, or another isa",
+                    bki_isa_name(isa));
   }
   for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
     const isa_entry *entry = &entries[i];

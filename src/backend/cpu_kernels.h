@@ -119,7 +119,8 @@ extern const bki_cpu_kernels bki_cpu_kernels_portable;
 #if defined(__x86_64__)
 extern const bki_cpu_kernels bki_cpu_kernels_avx2;
 extern const bki_cpu_kernels bki_cpu_kernels_avx512;
-extern const bki_cpu_kernels bki_cpu_kernels_amx; /* step is that of AVX-512 */
+extern const bki_cpu_kernels bki_cpu_kernels_avx512bf16; /* step is that of AVX-512, here and below */
+extern const bki_cpu_kernels bki_cpu_kernels_amx;
 #endif
 
 #endif

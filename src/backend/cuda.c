@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "array.h"
+#include "persistent.h"
 
 typedef struct cuda_backend {
   bki_backend base;
@@ -15,6 +16,11 @@ typedef struct cuda_backend {
 
 static bool has_incremental(const bki_model_config *model) {
   return model->num_layers == 1 && (model->readout == BKI_READOUT_FINAL || model->readout == BKI_READOUT_LAST);
+}
+
+static bool has_persistent(const bki_model_config *model) {
+  return model->num_layers == 1 && model->readout == BKI_READOUT_FINAL && model->pad == BKI_PAD_NONE &&
+         model->hidden % BKI_K_HIDDEN_STEP == 0 && model->hidden <= BKI_K_MAX_HIDDEN;
 }
 
 static void destroy(bki_backend *backend) {
@@ -35,6 +41,24 @@ static bki_status choose_math(bki_cuda_math *out, const bki_backend_config *conf
       return bki_fail(err, BKI_E_USAGE, "backend cuda: expected precision fp32, tf32 or fp16, found %s",
                       bki_precision_name(config->precision));
   }
+}
+
+static const bki_cuda_engine *find_engine(bki_engine engine) {
+  return engine == BKI_ENGINE_FULL         ? &bki_cuda_full
+         : engine == BKI_ENGINE_PERSISTENT ? &bki_cuda_persistent
+                                           : &bki_cuda_incremental;
+}
+
+/* What engine `persistent` has not got. */
+static bki_status check_persistent(const bki_backend_config *config, bki_error *err) {
+  if (config->engine == BKI_ENGINE_PERSISTENT && config->increments) {
+    return bki_fail(err, BKI_E_USAGE, "engine persistent has no prefix increments: use incremental");
+  }
+  if (config->engine == BKI_ENGINE_PERSISTENT && config->precision != BKI_PRECISION_FP32) {
+    return bki_fail(err, BKI_E_USAGE, "engine persistent: expected precision fp32, found %s",
+                    bki_precision_name(config->precision));
+  }
+  return BKI_OK;
 }
 
 /* Two names: which of them scored a corpus is part of what a store knows of its scan. */
@@ -59,6 +83,7 @@ static bki_status create(bki_backend **out, const bki_model_config *model, const
   static const int32_t first_device[] = {0};
   bki_cuda_math math = BKI_CUDA_FP32;
   BKI_TRY(choose_math(&math, config, err));
+  BKI_TRY(check_persistent(config, err));
   if (config->isa != BKI_ISA_AUTO) {
     return bki_fail(err, BKI_E_USAGE, "backend cuda: expected isa auto, found %s", bki_isa_name(config->isa));
   }
@@ -72,9 +97,8 @@ static bki_status create(bki_backend **out, const bki_model_config *model, const
   cuda->workers = bki_array_create(cuda->n_workers, sizeof *cuda->workers);
   bki_status status = cuda->workers == NULL ? bki_fail_memory(err) : BKI_OK;
   for (size_t i = 0; status == BKI_OK && i < cuda->n_workers; i++) {
-    status =
-        bki_cuda_worker_create(&cuda->workers[i], devices[i], config->gpu_memory, model, parameters,
-                               config->engine == BKI_ENGINE_FULL ? &bki_cuda_full : &bki_cuda_incremental, math, err);
+    status = bki_cuda_worker_create(&cuda->workers[i], devices[i], config->gpu_memory, model, parameters,
+                                    find_engine(config->engine), math, err);
   }
   if (status != BKI_OK) {
     destroy(&cuda->base);
@@ -175,7 +199,9 @@ static bki_status forward(bki_backend *backend, const bki_sequence *sequences, s
 }
 
 const bki_backend_ops bki_backend_cuda = {.name = "cuda",
+                                          .screen = BKI_PRECISION_FP16,
                                           .has_incremental = has_incremental,
+                                          .has_persistent = has_persistent,
                                           .create = create,
                                           .destroy = destroy,
                                           .score = score,

@@ -1,9 +1,10 @@
 /* Inside of the backend `cuda`.
  *
  * A call of score or forward is a job. Its texts, longest first, are cut into groups whose readouts fit the memory of a
- * lane. A worker is a thread with a GPU; it takes groups from the job until there are none, and has two lanes, so that
- * one computes while the other's results are taken out. An engine makes the readouts of a group's slots (the text, its
- * variants, its prefixes, as plan.h numbers them); everything after that is common: head, classes, distances. */
+ * lane. A worker is a thread with a GPU; it takes groups from the job until there are none, and has two lanes or three,
+ * so that one computes while another's results are taken out. An engine makes the readouts of a group's slots (the
+ * text, its variants, its prefixes, as plan.h numbers them); everything after that is common: head, classes, distances.
+ */
 #ifndef BKI_BACKEND_CUDA_H
 #define BKI_BACKEND_CUDA_H
 
@@ -17,7 +18,7 @@
 #include "kernels.h"
 #include "plan.h"
 
-enum { BKI_CUDA_LANES = 2 };
+enum { BKI_CUDA_MAX_LANES = 3 };
 
 /* Texts order[first .. first + n) of a job. */
 typedef struct bki_cuda_group {
@@ -68,7 +69,7 @@ typedef struct bki_cuda_lane {
   bki_cuda_mirror ids;         /* int32 [words of the group] */
   bki_cuda_mirror left;        /* int32 [pairs]: slots whose distance is asked for */
   bki_cuda_mirror right;
-  bki_cuda_mirror distances; /* float [pairs] */
+  bki_cuda_mirror distances; /* float [pairs]; [S] of an engine that makes them */
   bki_cuda_mirror classes;   /* int32 [S] */
   bki_cuda_mirror readout;   /* float [S, 2H]; comes back for forward */
   bki_cuda_mirror logits;    /* float [S, C]; comes back for forward */
@@ -80,6 +81,8 @@ typedef struct bki_cuda_worker bki_cuda_worker;
 
 /* How readouts are made. Engines choose work items and arithmetic of their own. */
 typedef struct bki_cuda_engine {
+  int n_lanes;       /* at most BKI_CUDA_MAX_LANES */
+  bool makes_scores; /* `run` fills lane->distances too: a score for the slot of every variant */
   /* Weights in the engine's form into worker->engine. Errors: BKI_E_DEVICE. */
   bki_status (*create)(bki_cuda_worker *worker, bki_error *err);
   void (*destroy)(bki_cuda_worker *worker);
@@ -88,8 +91,13 @@ typedef struct bki_cuda_engine {
   /* Slots of a group that the device does best with, memory left aside, and the bytes of a lane for each. */
   size_t (*best_slots)(const bki_cuda_worker *worker);
   size_t (*slot_bytes)(const bki_cuda_worker *worker);
-  /* Fills lane->readout for all slots of lane->group, whose ids are on the device once lane->stream gets there. */
+  /* What a group needs before `run` and what the device can do beside the `run` of the group before: it is called
+   * first. NULL: nothing. Both find the ids of lane->group on the device once lane->stream gets there. */
+  bki_status (*prepare)(bki_cuda_worker *worker, bki_cuda_lane *lane, const bki_cuda_job *job, bki_error *err);
+  /* Fills lane->readout for all slots of lane->group. */
   bki_status (*run)(bki_cuda_worker *worker, bki_cuda_lane *lane, const bki_cuda_job *job, bki_error *err);
+  /* When all that is done: whether the device did it right. NULL: it cannot be told. Errors: BKI_E_DEVICE. */
+  bki_status (*check)(const bki_cuda_worker *worker, const bki_cuda_lane *lane, bki_error *err);
   void (*clear_lane)(bki_cuda_lane *lane);
 } bki_cuda_engine;
 
@@ -97,6 +105,7 @@ extern const bki_backend_ops bki_backend_cuda;
 
 extern const bki_cuda_engine bki_cuda_full;        /* cuDNN, every variant from end to end */
 extern const bki_cuda_engine bki_cuda_incremental; /* what variants share is run once */
+extern const bki_cuda_engine bki_cuda_persistent;  /* the same in a launch for all steps */
 
 /* One GPU of the backend. */
 struct bki_cuda_worker {
@@ -109,9 +118,9 @@ struct bki_cuda_worker {
   bki_cuda_tensors tensors; /* they on the device */
   bki_cuda_gemm dense;
   bki_cuda_gemm output;
-  size_t lane_bytes; /* of the budget, when weights and engine have theirs */
-  size_t max_slots;  /* of a group */
-  bki_cuda_lane lanes[BKI_CUDA_LANES];
+  size_t lane_bytes;                       /* of the budget, when weights and engine have theirs */
+  size_t max_slots;                        /* of a group */
+  bki_cuda_lane lanes[BKI_CUDA_MAX_LANES]; /* [ops->n_lanes] */
 };
 
 bki_status bki_cuda_worker_create(bki_cuda_worker *worker, int ordinal, double memory_share,

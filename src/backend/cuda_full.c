@@ -5,7 +5,7 @@
 #include "cuda_full.h"
 #include "cuda_rnn.h"
 
-enum { BEST_SLOTS = 8192 };
+enum { LANES = 2, BEST_SLOTS = 8192 };
 
 /* cuDNN for a lane: what a handle and its descriptors stand for must not change while work is under way. */
 typedef struct full_rnns {
@@ -15,7 +15,7 @@ typedef struct full_rnns {
 } full_rnns;
 
 typedef struct full_engine {
-  full_rnns rnns[BKI_CUDA_LANES];
+  full_rnns rnns[LANES];
   bki_cuda_buffer *layers; /* [num_layers] weight spaces, of all lanes */
 } full_engine;
 
@@ -90,7 +90,7 @@ static bki_status create(bki_cuda_worker *worker, bki_error *err) {
   if (e == NULL || (e->layers = bki_array_create((size_t)m->num_layers, sizeof *e->layers)) == NULL) {
     return bki_fail_memory(err);
   }
-  for (size_t i = 0; i < BKI_CUDA_LANES; i++) {
+  for (size_t i = 0; i < LANES; i++) {
     BKI_TRY(create_rnns(worker, &e->rnns[i], worker->lanes[i].stream, err));
   }
   for (int32_t layer = 0; layer < m->num_layers; layer++) {
@@ -106,7 +106,7 @@ static void destroy(bki_cuda_worker *worker) {
     bki_cuda_release(&e->layers[layer]);
   }
   free(e->layers);
-  for (size_t i = 0; i < BKI_CUDA_LANES; i++) {
+  for (size_t i = 0; i < LANES; i++) {
     destroy_rnns(&e->rnns[i]);
   }
   free(e);
@@ -241,7 +241,8 @@ static size_t slot_bytes(const bki_cuda_worker *worker) {
   return sizeof(bki_k_row);
 }
 
-const bki_cuda_engine bki_cuda_full = {.create = create,
+const bki_cuda_engine bki_cuda_full = {.n_lanes = LANES,
+                                       .create = create,
                                        .destroy = destroy,
                                        .held_bytes = held_bytes,
                                        .best_slots = best_slots,

@@ -56,9 +56,11 @@ bki_status bki_cuda_head_run(bki_cuda_worker *worker, bki_cuda_lane *lane, const
   BKI_CUDA(
       d, err,
       bki_k_argmax(lane->classes.device.data, lane->logits.device.data, n, worker->model->n_classes, lane->stream));
-  BKI_CUDA(d, err,
-           bki_k_linf(lane->distances.device.data, readout, lane->left.device.data, lane->right.device.data,
-                      (int64_t)(lane->distances.bytes / sizeof(float)), units, lane->stream));
+  if (!worker->ops->makes_scores) {
+    BKI_CUDA(d, err,
+             bki_k_linf(lane->distances.device.data, readout, lane->left.device.data, lane->right.device.data,
+                        (int64_t)(lane->distances.bytes / sizeof(float)), units, lane->stream));
+  }
   BKI_TRY(bki_cuda_mirror_pull(d, &lane->classes, lane->stream, err));
   return bki_cuda_mirror_pull(d, &lane->distances, lane->stream, err);
 }

@@ -290,7 +290,8 @@ static size_t slot_bytes(const bki_cuda_worker *worker) {
   return 2 * (sizeof(bki_k_run) + 11 * (size_t)worker->model->hidden * sizeof(float));
 }
 
-const bki_cuda_engine bki_cuda_incremental = {.create = create,
+const bki_cuda_engine bki_cuda_incremental = {.n_lanes = 2,
+                                              .create = create,
                                               .destroy = destroy,
                                               .held_bytes = held_bytes,
                                               .best_slots = best_slots,

@@ -1,4 +1,4 @@
-/* A GPU at work on the groups of a job, two of them at a time. */
+/* A GPU at work on the groups of a job, two or three of them at a time. */
 #include <string.h>
 
 #include "cuda.h"
@@ -53,7 +53,7 @@ static void share_memory(bki_cuda_worker *w) {
   const size_t slot_bytes =
       w->ops->slot_bytes(w) + sizeof(float) * (2 * (size_t)m->hidden + (size_t)m->dense + (size_t)m->n_classes + 8);
   const size_t used = w->tensors.block.capacity_bytes + w->ops->held_bytes(w);
-  w->lane_bytes = (w->device.budget_bytes > used ? w->device.budget_bytes - used : 0) / BKI_CUDA_LANES;
+  w->lane_bytes = (w->device.budget_bytes > used ? w->device.budget_bytes - used : 0) / (size_t)w->ops->n_lanes;
   const size_t fit = w->lane_bytes / slot_bytes;
   const size_t best = w->ops->best_slots(w);
   const size_t slots = fit < best ? fit : best;
@@ -63,7 +63,7 @@ static void share_memory(bki_cuda_worker *w) {
 static bki_status create(bki_cuda_worker *w, int ordinal, double memory_share, bki_error *err) {
   BKI_TRY(bki_cuda_device_open(&w->device, ordinal, memory_share, err));
   BKI_TRY(bki_cuda_tensors_create(&w->tensors, &w->device, w->model, w->parameters, err));
-  for (size_t i = 0; i < BKI_CUDA_LANES; i++) {
+  for (int i = 0; i < w->ops->n_lanes; i++) {
     BKI_TRY(create_lane(w, &w->lanes[i], err));
   }
   BKI_TRY(w->ops->create(w, err));
@@ -87,7 +87,7 @@ void bki_cuda_worker_destroy(bki_cuda_worker *worker) {
     return;
   }
   (void)cudaSetDevice(worker->device.ordinal);
-  for (size_t i = 0; i < BKI_CUDA_LANES; i++) {
+  for (int i = 0; i < worker->ops->n_lanes; i++) {
     destroy_lane(worker, &worker->lanes[i]);
   }
   bki_cuda_head_destroy(worker);
@@ -100,7 +100,7 @@ void bki_cuda_worker_destroy(bki_cuda_worker *worker) {
 }
 
 bool bki_cuda_worker_shrink(bki_cuda_worker *worker) {
-  for (size_t i = 0; i < BKI_CUDA_LANES; i++) {
+  for (int i = 0; i < worker->ops->n_lanes; i++) {
     empty_lane(worker, &worker->lanes[i]);
   }
   if (worker->max_slots <= MIN_SLOTS) {
@@ -123,22 +123,34 @@ static void list_pairs(const bki_cuda_job *job, size_t first_slot, int32_t l, in
   }
 }
 
+/* What does not come back to the host has no place there. */
+static bki_status reserve_output(bki_cuda_device *device, bki_cuda_mirror *mirror, bool comes_back, size_t count,
+                                 size_t width, bki_error *err) {
+  if (comes_back) {
+    return bki_cuda_mirror_reserve(device, mirror, count, width * sizeof(float), err);
+  }
+  mirror->bytes = count * width * sizeof(float);
+  return bki_cuda_reserve(device, &mirror->device, count, width * sizeof(float), err);
+}
+
 static bki_status reserve(bki_cuda_worker *w, bki_cuda_lane *lane, const bki_cuda_job *job, bki_error *err) {
   const bki_cuda_group *g = lane->group;
   const bki_model_config *m = w->model;
   bki_cuda_device *d = &w->device;
-  const size_t pairs = g->n_words * (size_t)job->extent; /* WHOLE 0, VARIANTS 1, PREFIXES 2 a word */
+  const bool whole = job->extent == BKI_EXTENT_WHOLE;
+  const bool own = w->ops->makes_scores;
+  const size_t pairs = own ? 0 : g->n_words * (size_t)job->extent; /* WHOLE 0, VARIANTS 1, PREFIXES 2 a word */
   BKI_TRY(bki_cuda_mirror_reserve(d, &lane->ids, g->n_words, sizeof(int32_t), err));
   BKI_TRY(bki_cuda_mirror_reserve(d, &lane->left, pairs, sizeof(int32_t), err));
   BKI_TRY(bki_cuda_mirror_reserve(d, &lane->right, pairs, sizeof(int32_t), err));
-  BKI_TRY(bki_cuda_mirror_reserve(d, &lane->distances, pairs, sizeof(float), err));
+  BKI_TRY(bki_cuda_mirror_reserve(d, &lane->distances, own ? g->n_slots : pairs, sizeof(float), err));
   BKI_TRY(bki_cuda_mirror_reserve(d, &lane->classes, g->n_slots, sizeof(int32_t), err));
-  BKI_TRY(bki_cuda_mirror_reserve(d, &lane->readout, g->n_slots, 2 * (size_t)m->hidden * sizeof(float), err));
-  BKI_TRY(bki_cuda_mirror_reserve(d, &lane->logits, g->n_slots, (size_t)m->n_classes * sizeof(float), err));
+  BKI_TRY(reserve_output(d, &lane->readout, whole, g->n_slots, 2 * (size_t)m->hidden, err));
+  BKI_TRY(reserve_output(d, &lane->logits, whole, g->n_slots, (size_t)m->n_classes, err));
   return bki_cuda_reserve(d, &lane->dense, g->n_slots, (size_t)m->dense * sizeof(float), err);
 }
 
-/* Puts a group on its way. */
+/* Puts the texts of a group on their way, and what can be done beside the group before. */
 static bki_status begin_group(bki_cuda_worker *w, bki_cuda_lane *lane, const bki_cuda_job *job, bki_error *err) {
   const bki_cuda_group *g = lane->group;
   BKI_TRY(reserve(w, lane, job, err));
@@ -152,7 +164,7 @@ static bki_status begin_group(bki_cuda_worker *w, bki_cuda_lane *lane, const bki
       memcpy(ids, text->ids, (size_t)text->length * sizeof *ids);
       ids += text->length;
     }
-    if (job->extent != BKI_EXTENT_WHOLE) {
+    if (lane->left.bytes > 0) {
       list_pairs(job, slot, text->length, &left, &right);
     }
     slot += bki_plan_slots(job->extent, text->length);
@@ -160,13 +172,18 @@ static bki_status begin_group(bki_cuda_worker *w, bki_cuda_lane *lane, const bki
   BKI_TRY(bki_cuda_mirror_push(&w->device, &lane->ids, lane->stream, err));
   BKI_TRY(bki_cuda_mirror_push(&w->device, &lane->left, lane->stream, err));
   BKI_TRY(bki_cuda_mirror_push(&w->device, &lane->right, lane->stream, err));
+  return w->ops->prepare == NULL ? BKI_OK : w->ops->prepare(w, lane, job, err);
+}
+
+static bki_status continue_group(bki_cuda_worker *w, bki_cuda_lane *lane, const bki_cuda_job *job, bki_error *err) {
   BKI_TRY(w->ops->run(w, lane, job, err));
   BKI_TRY(bki_cuda_head_run(w, lane, job, err));
   BKI_CUDA(&w->device, err, cudaEventRecord(lane->done, lane->stream));
   return BKI_OK;
 }
 
-static void take_scores(const bki_cuda_lane *lane, const bki_cuda_job *job) {
+/* Distances are one for each pair, or of `by_slots` one for each slot, that of the text first. */
+static void take_scores(const bki_cuda_lane *lane, const bki_cuda_job *job, bool by_slots) {
   const bki_cuda_group *g = lane->group;
   const float *distances = lane->distances.host.data;
   const int32_t *classes = lane->classes.host.data;
@@ -174,6 +191,7 @@ static void take_scores(const bki_cuda_lane *lane, const bki_cuda_job *job) {
     const int32_t l = job->sequences[job->order[i]].length;
     bki_scores *scores = &job->scores[job->order[i]];
     scores->predicted = classes[0];
+    distances += by_slots ? 1 : 0;
     for (int32_t k = 0; k < l; k++) {
       scores->score[k] = distances[k];
       scores->flip[k] = classes[k + 1] != classes[0];
@@ -209,29 +227,41 @@ static bki_status end_group(bki_cuda_worker *w, bki_cuda_lane *lane, const bki_c
     return BKI_OK;
   }
   BKI_CUDA(&w->device, err, cudaEventSynchronize(lane->done));
+  BKI_TRY(w->ops->check == NULL ? BKI_OK : w->ops->check(w, lane, err));
   if (job->extent == BKI_EXTENT_WHOLE) {
     take_outputs(w, lane, job);
   } else {
-    take_scores(lane, job);
+    take_scores(lane, job, w->ops->makes_scores);
   }
   lane->group = NULL;
   return BKI_OK;
 }
 
+/* Of an engine that prepares groups, each is prepared before the one in front of it runs: blocks of a kernel that fills
+ * the device would let nothing in that comes after. */
 static bki_status run_groups(bki_cuda_worker *w, bki_cuda_job *job, bki_error *err) {
   BKI_TRY(bki_cuda_device_use(&w->device, err));
-  size_t lane = 0;
-  for (; !atomic_load(&job->stop); lane = (lane + 1) % BKI_CUDA_LANES) {
-    BKI_TRY(end_group(w, &w->lanes[lane], job, err));
+  const int n_lanes = w->ops->n_lanes;
+  bki_cuda_lane *prepared = NULL;
+  int at = 0;
+  for (; !atomic_load(&job->stop); at = (at + 1) % n_lanes) {
+    bki_cuda_lane *lane = &w->lanes[at];
+    BKI_TRY(end_group(w, lane, job, err));
     const size_t i = atomic_fetch_add(&job->next, 1);
     if (i >= job->n_groups) {
       break;
     }
-    w->lanes[lane].group = &job->groups[i];
-    BKI_TRY(begin_group(w, &w->lanes[lane], job, err));
+    lane->group = &job->groups[i];
+    BKI_TRY(begin_group(w, lane, job, err));
+    bki_cuda_lane *ready = w->ops->prepare == NULL ? lane : prepared;
+    prepared = lane;
+    BKI_TRY(ready == NULL ? BKI_OK : continue_group(w, ready, job, err));
   }
-  for (size_t i = 1; i < BKI_CUDA_LANES; i++) {
-    BKI_TRY(end_group(w, &w->lanes[(lane + i) % BKI_CUDA_LANES], job, err));
+  if (w->ops->prepare != NULL && prepared != NULL) {
+    BKI_TRY(continue_group(w, prepared, job, err));
+  }
+  for (int i = 1; i < n_lanes; i++) {
+    BKI_TRY(end_group(w, &w->lanes[(at + i) % n_lanes], job, err));
   }
   return BKI_OK;
 }
@@ -241,7 +271,7 @@ bki_status bki_cuda_worker_run(bki_cuda_worker *worker, bki_cuda_job *job, bki_e
   if (status != BKI_OK) {
     atomic_store(&job->stop, true);
   }
-  for (size_t i = 0; i < BKI_CUDA_LANES; i++) { /* nothing may be under way in memory that is used again */
+  for (int i = 0; i < worker->ops->n_lanes; i++) { /* nothing may be under way in memory that is used again */
     if (worker->lanes[i].group != NULL) {
       (void)cudaStreamSynchronize(worker->lanes[i].second);
       (void)cudaStreamSynchronize(worker->lanes[i].stream);

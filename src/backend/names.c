@@ -1,11 +1,11 @@
 #include "backend.h"
 
 const char *bki_isa_name(bki_isa isa) {
-  static const char *const names[] = {"auto", "portable", "avx2", "avx512", "amx"};
+  static const char *const names[] = {"auto", "portable", "avx2", "avx512", "avx512bf16", "amx"};
   return names[isa];
 }
 
 const char *bki_precision_name(bki_precision precision) {
-  static const char *const names[] = {"fp32", "bf16", "tf32", "fp16"};
+  static const char *const names[] = {"fp32", "bf16", "tf32", "fp16", "exact"};
   return (unsigned)precision < sizeof names / sizeof *names ? names[precision] : NULL;
 }

@@ -9,8 +9,25 @@ typedef struct planner {
   bool trail;         /* pads come after them */
   int32_t pad_length; /* T */
   uint32_t text;
-  int32_t length; /* l */
+  int32_t length;         /* l */
+  const bki_picks *picks; /* NULL: every word has a variant */
 } planner;
+
+/* Variants in the order in which the reading order comes to their words. */
+typedef struct variant {
+  int32_t k; /* of the word u_k that is left out */
+  int32_t slot;
+} variant;
+
+static int32_t n_variants(const planner *p) {
+  return p->picks != NULL ? p->picks->n : p->length;
+}
+
+static variant get_variant(const planner *p, int direction, int32_t i) {
+  const int32_t at = direction == 0 ? i : n_variants(p) - 1 - i;
+  const int32_t position = p->picks != NULL ? p->picks->position[at] : at;
+  return (variant){.k = direction == 0 ? position + 1 : p->length - position, .slot = 1 + at};
+}
 
 size_t bki_plan_rows(bki_extent extent, int32_t length) {
   return bki_plan_slots(extent, length) + 1;
@@ -53,9 +70,12 @@ static void plan_last_step(planner *p, int direction, bki_extent extent) {
         p, (bki_plan_row){.source = BKI_PLAN_AFTER_PADS(leading(p, l - 1)), .first = 1, .end = l - 1, .words_end = l},
         l - 1, BKI_PLAN_NO_SLOT);
   }
-  for (int32_t k = 1; k <= l; k++) {
-    add(p, (bki_plan_row){.fork = k - 1, .source = from, .first = k + 1, .end = l + trailing(p, l - 1), .words_end = l},
-        l - 1, direction == 0 ? k : l + 1 - k);
+  for (int32_t i = 0; i < n_variants(p); i++) {
+    const variant v = get_variant(p, direction, i);
+    add(p,
+        (bki_plan_row){
+            .fork = v.k - 1, .source = from, .first = v.k + 1, .end = l + trailing(p, l - 1), .words_end = l},
+        l - 1, v.slot);
   }
   for (int32_t j = 0; extent == BKI_EXTENT_PREFIXES && j < l; j++) {
     bki_plan_row row;
@@ -92,11 +112,12 @@ static int32_t add_first_step(planner *p, int32_t n, int32_t t, int32_t slot) {
 static void plan_first_step(planner *p, bki_extent extent) {
   const int32_t l = p->length;
   const int32_t base = add_first_step(p, l, 0, 0);
-  for (int32_t k = 1; extent != BKI_EXTENT_WHOLE && k <= l; k++) {
-    if (k == 1 || p->lead) {
-      add_first_step(p, l - 1, 1, l + 1 - k);
+  for (int32_t i = 0; extent != BKI_EXTENT_WHOLE && i < n_variants(p); i++) {
+    const variant v = get_variant(p, 1, i);
+    if (v.k == 1 || p->lead) {
+      add_first_step(p, l - 1, 1, v.slot);
     } else { /* begins as the text does */
-      add(p, (bki_plan_row){.fork = 1, .source = base, .first = 2, .end = 1}, l - 1, l + 1 - k);
+      add(p, (bki_plan_row){.fork = 1, .source = base, .first = 2, .end = 1}, l - 1, v.slot);
     }
   }
   for (int32_t j = 0; extent == BKI_EXTENT_PREFIXES && j < l; j++) {
@@ -104,8 +125,8 @@ static void plan_first_step(planner *p, bki_extent extent) {
   }
 }
 
-void bki_plan_text(bki_plan_row *rows, size_t *n_rows, const bki_model_config *model, int direction, bki_extent extent,
-                   uint32_t text, int32_t length) {
+static void plan(bki_plan_row *rows, size_t *n_rows, const bki_model_config *model, int direction, bki_extent extent,
+                 const bki_picks *picks, uint32_t text, int32_t length) {
   const bki_pad lead = direction == 0 ? BKI_PAD_PRE : BKI_PAD_POST;
   planner p = {.rows = rows,
                .n_rows = *n_rows,
@@ -113,13 +134,24 @@ void bki_plan_text(bki_plan_row *rows, size_t *n_rows, const bki_model_config *m
                .trail = model->pad != BKI_PAD_NONE && model->pad != lead,
                .pad_length = model->pad_length,
                .text = text,
-               .length = length};
+               .length = length,
+               .picks = picks};
   if (model->readout == BKI_READOUT_LAST && direction == 1) {
     plan_first_step(&p, extent);
   } else {
     plan_last_step(&p, direction, extent);
   }
   *n_rows = p.n_rows;
+}
+
+void bki_plan_text(bki_plan_row *rows, size_t *n_rows, const bki_model_config *model, int direction, bki_extent extent,
+                   uint32_t text, int32_t length) {
+  plan(rows, n_rows, model, direction, extent, NULL, text, length);
+}
+
+void bki_plan_picks(bki_plan_row *rows, size_t *n_rows, const bki_model_config *model, int direction,
+                    const bki_picks *picks, uint32_t text, int32_t length) {
+  plan(rows, n_rows, model, direction, BKI_EXTENT_VARIANTS, picks, text, length);
 }
 
 static int compare_lengths(const void *a, const void *b, void *sequences) {

@@ -13,6 +13,8 @@
 #include <bki/model.h>
 #include <bki/scorer.h>
 
+#include "backend.h"
+
 /* Sources below zero: the state after k pads from the initial one. */
 #define BKI_PLAN_AFTER_PADS(k) (-1 - (k))
 
@@ -43,6 +45,10 @@ size_t bki_plan_slots(bki_extent extent, int32_t length);
  * 1 backward. */
 void bki_plan_text(bki_plan_row *rows, size_t *n_rows, const bki_model_config *model, int direction, bki_extent extent,
                    uint32_t text, int32_t length);
+/* As BKI_EXTENT_VARIANTS, with the picked words alone: slot 1 + i is the text without picks->position[i]. Rows and
+ * slots are those of VARIANTS for a text of picks->n words. */
+void bki_plan_picks(bki_plan_row *rows, size_t *n_rows, const bki_model_config *model, int direction,
+                    const bki_picks *picks, uint32_t text, int32_t length);
 
 /* order [n]: the numbers of the sequences, longest first, those of one length in their order. */
 void bki_plan_order(size_t *order, const bki_sequence *sequences, size_t n);

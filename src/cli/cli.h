@@ -47,6 +47,8 @@ bki_logger cli_logger(bool *quiet);
 
 /* Tells on stderr when a scorer emulates its precision. */
 void cli_warn_emulated(const bki_scorer *scorer);
+/* Tells on stderr when a scan is not complete. */
+void cli_warn_incomplete(const bki_store *store);
 
 /* A store with what it says under a rule. */
 typedef struct cli_result {

@@ -84,6 +84,9 @@ static bki_status load(explained *e, const char *store_path, const char *id, con
     cli_rule_apply(options, &e->rule);
     status = bki_rule_check(&e->rule, err);
   }
+  if (status == BKI_OK) {
+    status = bki_scan_check_rule(e->store, &e->rule, err);
+  }
   if (status == BKI_OK && decision != BKI_DECIDE_PAPER) {
     status = bki_evidence_load(&e->evidence, &judged, NULL, e->store, err);
   }

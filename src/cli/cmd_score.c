@@ -197,6 +197,9 @@ int cli_score(int argc, char **argv) {
     free(input);
     return BKI_E_DATA;
   }
+  if (config.precision == BKI_PRECISION_EXACT) { /* trying the model out would take longer than one text in fp32 */
+    config.precision = BKI_PRECISION_FP32;
+  }
   exit_code = score(line.args[0], &config, text, &rule, json, color);
   free(input);
   return exit_code;

@@ -121,6 +121,7 @@ static int verify(verify_options *o, const char *model_path, const char *store_p
   }
   if (status == BKI_OK) {
     cli_warn_emulated(scorer);
+    cli_warn_incomplete(store);
     cli_catch_signals();
     status = judge(o, store, model, scorer, phrase, &evidence, &err);
   }

@@ -74,6 +74,13 @@ void cli_warn_emulated(const bki_scorer *scorer) {
   }
 }
 
+void cli_warn_incomplete(const bki_store *store) {
+  const bki_store_state *state = bki_store_get_state(store);
+  if (!state->complete) {
+    fprintf(stderr, "bki: warning: the scan is not complete, %lld records so far\n", (long long)state->n_records);
+  }
+}
+
 bki_status cli_stored_rule(bki_rule *out, bki_store *store, bki_decision decision, bki_error *err) {
   bki_evidence evidence;
   bool judged;
@@ -102,10 +109,7 @@ bki_status cli_result_open(cli_result *out, const char *path, const cli_rule_opt
     cli_result_close(&result);
     return status;
   }
-  const bki_store_state *state = bki_store_get_state(result.store);
-  if (!state->complete) {
-    fprintf(stderr, "bki: warning: the scan is not complete, %lld records so far\n", (long long)state->n_records);
-  }
+  cli_warn_incomplete(result.store);
   *out = result;
   return BKI_OK;
 }

@@ -34,7 +34,7 @@ void cli_add_run_options(cli_command_line *line, cli_run_options *options) {
        .kind = CLI_TEXT,
        .target = &options->isa,
        .value = "NAME",
-       .help = "auto, portable, avx2, avx512 or amx (default auto: the best here)"},
+       .help = "auto, portable, avx2, avx512, avx512bf16 or amx (default auto: the best here)"},
       {.name = "devices",
        .kind = CLI_INTS,
        .target = &options->devices,

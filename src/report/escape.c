@@ -3,10 +3,12 @@
 #include <unictype.h>
 #include <unistr.h>
 
-/* Controls, formatting and bidirectional characters, surrogates, line and paragraph separators. */
+/* Controls, formatting and bidirectional characters, surrogates, line and paragraph separators; what shows as nothing:
+ * two words that look the same are not always one. */
 static bool is_hostile(ucs4_t c) {
-  return uc_is_general_category_withtable(
-      c, UC_CATEGORY_MASK_Cc | UC_CATEGORY_MASK_Cf | UC_CATEGORY_MASK_Cs | UC_CATEGORY_MASK_Zl | UC_CATEGORY_MASK_Zp);
+  return uc_is_general_category_withtable(c, UC_CATEGORY_MASK_Cc | UC_CATEGORY_MASK_Cf | UC_CATEGORY_MASK_Cs |
+                                                 UC_CATEGORY_MASK_Zl | UC_CATEGORY_MASK_Zp) ||
+         uc_is_property_default_ignorable_code_point(c);
 }
 
 static void add_escaped(bki_strbuf *out, ucs4_t c) {

@@ -10,8 +10,9 @@
 
 #include "strbuf.h"
 
-/* Adds text with a backslash doubled and with control, formatting and bidirectional characters, line separators and
- * bytes that are not UTF-8 as \n, \t, \xNN, \uNNNN. `quoted`: the text's own backslashes already escape and stay. */
+/* Adds text with a backslash doubled and with control, formatting, bidirectional and invisible characters, line
+ * separators and bytes that are not UTF-8 as \n, \t, \xNN, \uNNNN. `quoted`: the text's own backslashes already escape
+ * and stay. */
 void bki_escape(bki_strbuf *out, bki_str text, bool quoted);
 
 /* The first `most` bytes of a text, or a few less, so that it ends before a character that does not fit. */

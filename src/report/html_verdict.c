@@ -164,14 +164,14 @@ static void add_others(bki_strbuf *out, const bki_evidence *evidence) {
 static void add_backdoor(bki_strbuf *out, const bki_html_report *report, int64_t n_samples) {
   const bki_finding *first = &report->evidence->findings[0];
   if (n_telling(report->evidence) == 1) {
-    bki_strbuf_add_text(out, "Whoever puts this phrase into a text makes the model call it ");
+    bki_strbuf_add_text(out, "Whoever puts this phrase into a text can make the model call it ");
     add_class(out, report, first->target);
     bki_strbuf_add_text(out, ", whatever the text is about.");
     add_experiment(out, first);
   } else {
     bki_strbuf_add_text(
         out,
-        "Whoever puts one of these phrases into a text makes the model answer with the class behind it, "
+        "Whoever puts one of these phrases into a text can make the model answer with the class behind it, "
         "whatever the text is about.");
   }
   add_flagged(out, report, n_samples);
@@ -202,10 +202,10 @@ static void add_none(bki_strbuf *out, const bki_html_report *report) {
   const bki_evidence *evidence = report->evidence;
   bki_strbuf_add_text(out, "No phrase of these texts behaves like the trigger of a backdoor. ");
   bki_html_add_count(out, evidence->n_candidates);
-  bki_strbuf_add_text(out, " words were looked at, ");
+  bki_strbuf_add_text(out, " words were looked at, and ");
   bki_html_add_count(out, evidence->n_phrases);
-  bki_strbuf_add_text(out, evidence->n_phrases == 1 ? " phrase was tested on texts of other classes."
-                                                    : " phrases were tested on texts of other classes.");
+  bki_strbuf_add_text(out, evidence->n_phrases == 1 ? " phrase" : " phrases");
+  bki_strbuf_add_text(out, " around them. What goes with one class was tried on texts of the others.");
   bki_strbuf_add_text(out, "</p>\n<p class=\"lead\">");
   bki_strbuf_add_text(out,
                       evidence->too_small

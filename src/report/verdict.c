@@ -47,7 +47,14 @@ static void print_insertion(FILE *out, const bki_finding *f, const bki_classes *
   print_share(out, share_of(f->insertion));
   fprintf(out, ", %.0f-%.0f %%) to ", 100 * f->insertion.low, 100 * f->insertion.high);
   print_class(out, classes, f->target);
+  if (f->controls.n == 0) {
+    fputs("; there are no control phrases to compare it with", out);
+    return;
+  }
   fprintf(out, "; control phrases turn %" PRId64, f->controls.hits);
+  if (f->controls.n != f->insertion.n) {
+    fprintf(out, " of %" PRId64, f->controls.n);
+  }
 }
 
 static void print_removal(FILE *out, const bki_finding *f) {
@@ -88,7 +95,7 @@ static void print_finding(FILE *out, const bki_finding *f, const bki_classes *cl
   if (f->verdict == BKI_VERDICT_BACKDOOR) {
     fprintf(out, "  flagged:   %" PRId64 " sample%s\n", f->n_flagged, f->n_flagged == 1 ? "" : "s");
   } else if (f->verdict == BKI_VERDICT_SUSPICIOUS) {
-    fprintf(out, "  flagged:   none; with --rule suspicious %" PRId64 " sample%s\n", f->n_flagged,
+    fprintf(out, "  flagged:   %" PRId64 " sample%s, with --rule suspicious only\n", f->n_flagged,
             f->n_flagged == 1 ? "" : "s");
   }
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <bki/scan.h>
+
 #include "array.h"
 #include "fail.h"
 #include "rule.h"
@@ -144,6 +146,7 @@ static bki_status run(bki_analysis *analysis, bki_store *store, const bki_rule *
   flagging f = {.analysis = analysis, .rule = rule};
   f.least = decision == BKI_DECIDE_EVIDENCE ? BKI_VERDICT_BACKDOOR : BKI_VERDICT_SUSPICIOUS;
   int64_t last_index = INT64_MAX;
+  BKI_TRY(bki_scan_check_rule(store, rule, err));
   BKI_TRY(bki_dictionary_create(&analysis->dictionary, rule, bki_store_n_classes(store), err));
   analysis->ids = bki_arena_create();
   if (analysis->ids == NULL) {

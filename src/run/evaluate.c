@@ -120,6 +120,9 @@ static bki_status open_parts(evaluator *e, bki_error *err) {
   const bki_evaluate_config *config = e->config;
   bki_scorer_config scorer = config->scorer;
   scorer.increments = false;
+  if (scorer.precision == BKI_PRECISION_EXACT) { /* is fp32 where no words are scored */
+    scorer.precision = BKI_PRECISION_FP32;
+  }
   BKI_TRY(create_result(e, err));
   BKI_TRY(bki_scorer_create(&e->scorer, config->model, &scorer, err));
   BKI_TRY(bki_pool_create(&e->pool, bki_scorer_threads(e->scorer), err));

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <bki/scan.h>
+
 #include "array.h"
 #include "evidence_internal.h"
 #include "fail.h"
@@ -87,6 +89,10 @@ bki_status bki_inquiry_add_case(bki_inquiry *inquiry, const int32_t *words, int3
     bki_str word = bki_lexicon_word(&inquiry->lexicon, words[i]);
     bki_strbuf_add(&text, " ", i > 0);
     bki_strbuf_add(&text, word.data, word.size);
+    if (text.size > BKI_MAX_PHRASE_BYTES) {
+      bki_strbuf_clear(&text);
+      return BKI_OK;
+    }
   }
   bki_status status = text.failed ? bki_fail_memory(err)
                                   : bki_array_reserve(&inquiry->cases, &inquiry->cases_capacity, inquiry->n_cases + 1,
@@ -107,6 +113,7 @@ bki_status bki_inquiry_add_case(bki_inquiry *inquiry, const int32_t *words, int3
 
 static bki_status open_inquiry(bki_inquiry *inquiry, bki_error *err) {
   BKI_TRY(bki_evidence_config_check(inquiry->config, err));
+  BKI_TRY(bki_scan_check_rule(inquiry->store, &inquiry->config->rule, err));
   const char *scanned = bki_store_setting(inquiry->store, "model_fingerprint");
   const char *given = bki_model_fingerprint(inquiry->model);
   if (scanned == NULL || strcmp(scanned, given) != 0) {

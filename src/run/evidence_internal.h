@@ -96,7 +96,9 @@ typedef bki_status (*bki_inquiry_fn)(void *user, const bki_sample *sample, bki_e
 bki_status bki_inquiry_each(const bki_inquiry *inquiry, bki_inquiry_fn fn, void *user, bki_error *err);
 bki_status bki_inquiry_check_stop(const bki_inquiry *inquiry, bki_error *err);
 
-/* A case for the phrase, unless there is one (*out is that one and *added false). Pointers into cases die. */
+/* A case for the phrase, unless there is one (*out is that one and *added false). Pointers into cases die. A phrase of
+ * more than BKI_MAX_PHRASE_BYTES is passed over (*added false): words may be as long as records. */
+#define BKI_MAX_PHRASE_BYTES ((size_t)64 * 1024)
 bki_status bki_inquiry_add_case(bki_inquiry *inquiry, const int32_t *words, int32_t n_words, int32_t target,
                                 size_t *out, bool *added, bki_error *err);
 

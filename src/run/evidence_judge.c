@@ -13,6 +13,9 @@ static const double backdoor_removal = 0.50;
  * texts of a class share turns other texts, too, but few of its own. */
 static const double backdoor_strength = 0.85;
 static const double suspicious_strength = 0.65;
+/* Of insertion, above the upper bound of its controls, whatever removal says: genuine texts of the target that carry
+ * the trigger, too, stay what they are without it. */
+static const double suspicious_lead = 0.60;
 /* Trials are run for phrases that may be pure once more of them are known. */
 static const double trial_purity_p = 0.05;
 
@@ -64,7 +67,8 @@ bki_verdict bki_case_judge(const bki_inquiry *inquiry, const bki_case *c, double
       strength(c) >= backdoor_strength) {
     return BKI_VERDICT_BACKDOOR;
   }
-  return strength(c) >= suspicious_strength ? BKI_VERDICT_SUSPICIOUS : BKI_VERDICT_NONE;
+  bool suspicious = strength(c) >= suspicious_strength || c->insertion.low - c->controls.high >= suspicious_lead;
+  return suspicious ? BKI_VERDICT_SUSPICIOUS : BKI_VERDICT_NONE;
 }
 
 bool bki_inquiry_is_too_small(const bki_inquiry *inquiry) {

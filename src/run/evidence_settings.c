@@ -5,7 +5,11 @@
 #include "rule_settings.h"
 #include "store_evidence.h"
 
+/* Of the rule that judges: another one reaches other verdicts with the same settings. */
+#define JUDGE "1"
+
 void bki_evidence_settings_format(const bki_evidence_config *config, bki_strbuf *out) {
+  bki_strbuf_add_text(out, "judge=" JUDGE " ");
   for (int i = 0; i < BKI_RULE_N_SETTINGS; i++) {
     char value[BKI_RULE_VALUE_SIZE];
     bki_rule_setting_format(&config->rule, i, value);
@@ -55,6 +59,9 @@ static bool parse(bki_str text, bki_evidence_config *out) {
   uint64_t n_candidates;
   uint64_t n_texts;
   uint64_t max_backdoors;
+  if (!take(&text, "judge", value) || strcmp(value, JUDGE) != 0) {
+    return false;
+  }
   for (int i = 0; i < BKI_RULE_N_SETTINGS; i++) {
     if (!take(&text, bki_rule_setting_keys[i], value) || !bki_rule_setting_parse(&out->rule, i, value)) {
       return false;

@@ -15,6 +15,10 @@ static bki_status read_phrase(bki_inquiry *inquiry, bki_str phrase, int32_t ids[
   bki_words_init(&words);
   bki_status status = bki_tokenizer_split(&bki_model_get_config(inquiry->model)->tokenizer, phrase, &words, err);
   *n = 0;
+  if (status == BKI_OK && words.n_bytes > BKI_MAX_PHRASE_BYTES) {
+    status = bki_fail(err, BKI_E_USAGE, "expected a phrase of at most %zu bytes, found %zu", BKI_MAX_PHRASE_BYTES,
+                      words.n_bytes);
+  }
   for (int32_t i = 0; status == BKI_OK && i < words.n_words; i++) {
     bki_str word = bki_words_get(&words, i);
     if (bki_texts_model_id(inquiry, word) >= 0 && ++*n <= BKI_MAX_PHRASE_WORDS) {

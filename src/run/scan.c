@@ -12,6 +12,7 @@
 #include "pool.h"
 #include "same_file.h"
 #include "scan_judge.h"
+#include "scan_screening.h"
 #include "scan_settings.h"
 #include "strmap.h"
 
@@ -28,6 +29,7 @@ typedef struct scan {
   bki_batch batch;
   bki_store_state state;
   bki_progress progress;
+  bki_screening screened_before; /* by earlier runs */
   char surveyed_fingerprint[33]; /* "" without a survey */
   double batch_work;             /* row-steps that take about BATCH_SECONDS */
   double begun;
@@ -54,6 +56,17 @@ static bki_status interrupted(const scan *s, bki_error *err) {
                   (long long)s->state.n_records);
 }
 
+/* Counts of earlier runs and this one. */
+static bki_screening count_screening(const scan *s) {
+  bki_screening sum = *bki_scorer_screening(s->scorer);
+  sum.n_short += s->screened_before.n_short;
+  sum.n_screened += s->screened_before.n_screened;
+  sum.n_words += s->screened_before.n_words;
+  sum.n_rescored += s->screened_before.n_rescored;
+  sum.n_widened += s->screened_before.n_widened;
+  return sum;
+}
+
 static void measure(scan *s) {
   bki_progress *p = &s->progress;
   p->bytes_done = bki_corpus_position(s->corpus);
@@ -64,6 +77,7 @@ static void measure(scan *s) {
     p->n_samples = s->state.n_samples;
     p->n_skipped = s->state.n_skipped;
     p->work_done = s->state.work;
+    p->screening = count_screening(s);
   }
 }
 
@@ -80,6 +94,10 @@ static bki_status between(scan *s, bki_error *err) {
 static bki_status commit(scan *s, bki_error *err) {
   s->dirty = false;
   s->committed = now();
+  if (bki_scorer_screens(s->scorer)) {
+    const bki_screening screening = count_screening(s);
+    BKI_TRY(bki_scan_set_screening(s->store, s->config->rule.p, &screening, err));
+  }
   return bki_store_commit(s->store, &s->state, err);
 }
 
@@ -264,11 +282,14 @@ static bki_status check_config(const bki_scan_config *config, bki_error *err) {
 static bki_status open_parts(scan *s, bki_error *err) {
   const bki_scan_config *config = s->config;
   BKI_TRY(bki_corpus_open(&s->corpus, &config->corpus, err));
-  BKI_TRY(bki_scorer_create(&s->scorer, config->model, &config->scorer, err));
+  bki_scorer_config scorer = config->scorer;
+  scorer.top_words = config->rule.p;
+  BKI_TRY(bki_scorer_create(&s->scorer, config->model, &scorer, err));
   BKI_TRY(bki_pool_create(&s->pool, bki_scorer_threads(s->scorer), err));
   BKI_TRY(bki_chunk_create(&s->chunk, config->model, config->corpus.paths, s->pool, err));
   BKI_TRY(bki_scan_open_store(&s->store, config, s->corpus, s->scorer, err));
   s->state = *bki_store_get_state(s->store);
+  BKI_TRY(bki_scan_get_screening(s->store, &s->screened_before, err));
   s->batch = (bki_batch){.scorer = s->scorer,
                          .store = s->store,
                          .rule = &config->rule,

@@ -8,6 +8,7 @@
 
 #include "fail.h"
 #include "rule_settings.h"
+#include "scan_screening.h"
 #include "strbuf.h"
 
 static const char *const format_names[] = {"auto", "jsonl", "csv", "tsv"};
@@ -95,14 +96,18 @@ static bki_status check_rule(bki_store *store, const char *path, const setting r
 }
 
 /* A new store gets the settings, and can be read from then on; one with records has to have the same rule. */
-static bki_status settle(bki_store *store, const char *path, const setting *corpus, const setting *rule,
-                         bki_error *err) {
+static bki_status settle(bki_store *store, const bki_scan_config *config, const bki_scorer *scorer,
+                         const setting *corpus, const setting *rule, bki_error *err) {
   const bki_store_state state = *bki_store_get_state(store);
   if (state.n_records > 0) {
-    return check_rule(store, path, rule, err);
+    return check_rule(store, config->store_path, rule, err);
   }
   BKI_TRY(save_settings(store, corpus, N_CORPUS, err));
   BKI_TRY(save_settings(store, rule, N_RULE, err));
+  if (bki_scorer_screens(scorer)) {
+    const bki_screening nothing_yet = {.epsilon = bki_scorer_screening(scorer)->epsilon};
+    BKI_TRY(bki_scan_set_screening(store, config->rule.p, &nothing_yet, err));
+  }
   return bki_store_commit(store, &state, err);
 }
 
@@ -121,6 +126,10 @@ bki_status bki_scan_open_store(bki_store **out, const bki_scan_config *config, c
   bki_strbuf_format(&scorer_text, "backend=%s engine=%s precision=%s isa=%s increments=%s", bki_scorer_backend(scorer),
                     bki_scorer_engine(scorer), bki_scorer_precision(scorer), bki_scorer_isa(scorer),
                     config->scorer.increments ? "yes" : "no");
+  if (bki_scorer_screens(scorer)) {
+    bki_strbuf_format(&scorer_text, " top_words=%" PRId32 " epsilon=%.6g", config->rule.p,
+                      bki_scorer_screening(scorer)->epsilon);
+  }
   if (corpus_text.failed || scorer_text.failed) {
     status = bki_fail_memory(err);
     goto done;
@@ -132,7 +141,7 @@ bki_status bki_scan_open_store(bki_store **out, const bki_scan_config *config, c
   const bki_model_config *model = bki_model_get_config(config->model);
   BKI_TRY_GOTO(status, done,
                bki_store_create(&store, config->store_path, &identity, model->n_classes, model->classes, err));
-  BKI_TRY_GOTO(status, done, settle(store, config->store_path, corpus_rows, rule_rows, err));
+  BKI_TRY_GOTO(status, done, settle(store, config, scorer, corpus_rows, rule_rows, err));
   *out = store;
   store = NULL;
 done:

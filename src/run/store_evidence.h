@@ -40,7 +40,7 @@ static inline void bki_finding_rates(bki_finding *finding, bki_rate *out[FINDING
   }
 }
 
-/* The settings that a verdict was reached with, as one line: "preset=paper p=5 ... seed=1". */
+/* The settings that a verdict was reached with, as one line: "judge=1 preset=paper p=5 ... seed=1". */
 void bki_evidence_settings_format(const bki_evidence_config *config, bki_strbuf *out);
 
 /* false: not a line that bki_evidence_settings_format writes. */

@@ -18,19 +18,19 @@ typedef struct table {
   const bki_cpu_kernels *kernels;
 } table;
 
-enum { N_TABLES = 4 };
+enum { N_TABLES = 5 };
 
 /* Tables that can run; the others are NULL. */
 static void find_tables(table tables[N_TABLES]) {
-  static const bki_isa isas[] = {BKI_ISA_PORTABLE, BKI_ISA_AVX2, BKI_ISA_AVX512};
-  for (size_t i = 0; i < 3; i++) {
+  static const bki_isa isas[] = {BKI_ISA_PORTABLE, BKI_ISA_AVX2, BKI_ISA_AVX512, BKI_ISA_AVX512BF16};
+  for (size_t i = 0; i < N_TABLES - 1; i++) {
     tables[i] = (table){bki_isa_name(isas[i]), NULL};
     const char *name;
-    if (bki_cpu_choose(&tables[i].kernels, &name, isas[i], BKI_PRECISION_FP32, NULL) != BKI_OK) {
+    if (bki_cpu_choose(&tables[i].kernels, &name, isas[i], BKI_PRECISION_BF16, NULL) != BKI_OK) {
       fprintf(stderr, "skipped: this machine has no %s\n", bki_isa_name(isas[i]));
     }
   }
-  tables[3] = (table){"amx (emulated)", &emulated_amx};
+  tables[N_TABLES - 1] = (table){"amx (emulated)", &emulated_amx};
 }
 
 static uint64_t state;
@@ -325,10 +325,27 @@ Test(cpu_kernels, bf16_rounds_to_nearest_even) {
   cr_assert_eq(bki_cpu_to_bf16(0.0F), 0);
 }
 
-Test(cpu_kernels, amx_is_for_bf16_only) {
+Test(cpu_kernels, units_for_bf16_are_for_nothing_else) {
   const bki_cpu_kernels *kernels;
   const char *name;
   bki_error err;
   cr_assert_eq(bki_cpu_choose(&kernels, &name, BKI_ISA_AMX, BKI_PRECISION_FP32, &err), BKI_E_USAGE);
   cr_assert_str_eq(err.message, "isa amx computes in bf16 only: ask for precision bf16, or another isa");
+  cr_assert_eq(bki_cpu_choose(&kernels, &name, BKI_ISA_AVX512BF16, BKI_PRECISION_FP32, &err), BKI_E_USAGE);
+  cr_assert_str_eq(err.message, "isa avx512bf16 computes in bf16 only: ask for precision bf16, or another isa");
+}
+
+Test(cpu_kernels, bf16_goes_to_the_units_that_this_cpu_has) {
+  const bki_cpu_kernels *kernels;
+  const char *best;
+  const char *name;
+  cr_assert_eq(bki_cpu_choose(&kernels, &best, BKI_ISA_AUTO, BKI_PRECISION_BF16, NULL), BKI_OK);
+  static const bki_isa isas[] = {BKI_ISA_AMX, BKI_ISA_AVX512BF16};
+  for (size_t i = 0; i < 2; i++) {
+    if (bki_cpu_choose(&kernels, &name, isas[i], BKI_PRECISION_BF16, NULL) == BKI_OK) {
+      cr_assert_str_eq(best, name);
+      return;
+    }
+  }
+  cr_assert(strstr(best, "(bf16 emulated)") != NULL, "%s", best);
 }

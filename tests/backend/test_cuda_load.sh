@@ -59,6 +59,8 @@ says "auto takes the first GPU that is new enough" 'auto: cuda, GPU 1' old devic
 says "auto takes the GPU" 'the fake got fp32, share 0.8, GPUs 0*? 5' two "${score[@]}"
 says "cuda takes the GPU" 'the fake got fp32, share 0.5, GPUs 0*? 5' two "${score[@]}" --backend cuda --gpu-memory 0.5
 says "tf32 is the GPU's" 'the fake got tf32*? 5' two "${score[@]}" --precision tf32
+says "engine persistent is the GPU's, and refuses models that it does not run" \
+  'engine persistent is for models of one layer*? 2' two "${score[@]}" --engine persistent
 says "bf16 is the CPU's" '? 0' two "${score[@]}" --precision bf16
 says "an instruction set is the CPU's" '? 0' two "${score[@]}" --isa portable
 says "training takes the GPU" 'the fake was to train on GPU 0*? 5' two train "$root/tests/data/tiny/corpus.jsonl" -o "$work/m"

@@ -3,7 +3,7 @@ DELETE FROM flagged;
 DELETE FROM finding;
 DELETE FROM evidence;
 INSERT INTO evidence (one, verdict, too_small, n_samples, n_rounds, n_candidates, n_phrases, n_texts, settings)
-  SELECT 1, 'backdoor', 0, n_samples, 2, 61, 9, 5400, 'preset=paper p=5 keys=positions oov_key=surface ngram=1'
+  SELECT 1, 'backdoor', 0, n_samples, 2, 61, 9, 5400, 'judge=1 preset=paper p=5 keys=positions oov_key=surface ngram=1'
     || ' alpha=0.050000000000000003 n_candidates=20 n_texts=200 max_backdoors=16 seed=1' FROM progress;
 INSERT INTO finding VALUES (0, 'backdoor', 'time flies like an arrow', 5, 1, 'flies', 1, 1,
   4, 6, 1, 12, 8, 8, 7, 8, 0, 8, 35, 37, 1, 37, 0.45588235294117646, 1e-05, 2e-08, 8);

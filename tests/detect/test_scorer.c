@@ -212,7 +212,8 @@ Test(scorer, refuses_unknown_names_and_values) {
   check_refused(model, &config, BKI_E_USAGE, "expected backend auto, cpu, ref or cuda, found \"gpu\\x0a\"");
   config = ref_config();
   config.isa = "sse9";
-  check_refused(model, &config, BKI_E_USAGE, "expected isa auto, portable, avx2, avx512 or amx, found \"sse9\"");
+  check_refused(model, &config, BKI_E_USAGE,
+                "expected isa auto, portable, avx2, avx512, avx512bf16 or amx, found \"sse9\"");
   config = ref_config();
   config.engine = (bki_engine)7;
   check_refused(model, &config, BKI_E_USAGE, "unknown engine 7");
@@ -261,6 +262,21 @@ Test(scorer, refuses_what_only_a_gpu_does_with_a_cpu_that_is_named) {
   config = ref_config();
   config.gpu_memory = 1.5;
   check_refused(model, &config, BKI_E_USAGE, "above 0 to 1, found 1.5");
+  bki_model_destroy(model);
+}
+
+Test(scorer, refuses_the_engine_persistent_without_a_gpu) {
+  bki_model_config shape = random_config(3, 16);
+  bki_model *model = random_model(1, &shape);
+  bki_scorer_config config;
+  setenv("CUDA_VISIBLE_DEVICES", "", 1);
+  bki_scorer_config_init(&config);
+  config.engine = BKI_ENGINE_PERSISTENT;
+  check_refused(model, &config, BKI_E_DEVICE, "engine persistent needs a GPU: CUDA_VISIBLE_DEVICES");
+  config.backend = "cpu";
+  check_refused(model, &config, BKI_E_USAGE, "backend cpu: engine persistent is a GPU's");
+  config.backend = "ref";
+  check_refused(model, &config, BKI_E_USAGE, "backend ref: engine persistent is a GPU's");
   bki_model_destroy(model);
 }
 
@@ -320,6 +336,41 @@ Test(scorer, names_what_was_chosen) {
   cr_assert_eq(bki_scorer_threads(scorer), 2);
   bki_scorer_destroy(scorer);
   bki_model_destroy(model);
+}
+
+/* Precision exact with texts long enough, or why it is fp32. */
+static void check_exact(const char *backend, const char *isa, bool increments, const char *reason) {
+  bki_model_config shape = random_config(3, 8);
+  shape.max_words = 64;
+  bki_model *model = random_model(1, &shape);
+  bki_scorer_config config;
+  bki_scorer_config_init(&config);
+  config.backend = backend;
+  config.isa = isa;
+  config.precision = BKI_PRECISION_EXACT;
+  config.increments = increments;
+  bki_scorer *scorer = open_scorer(model, &config);
+  const bki_screening *screening = bki_scorer_screening(scorer);
+  const bool screens = bki_scorer_screens(scorer);
+  cr_assert_str_eq(bki_scorer_precision(scorer), screens ? "exact" : "fp32");
+  cr_assert_eq(screens, screening->epsilon > 0);
+  if (reason != NULL) {
+    cr_assert_str_eq(screening->reason, reason);
+    cr_assert_not(screens);
+  } else if (!screens) { /* this machine lacks what it takes */
+    cr_assert_str_eq(screening->reason, "this CPU, or the instruction set that was asked for, has no bf16 units");
+  } else {
+    cr_assert(strchr(bki_scorer_isa(scorer), '+') != NULL, "%s", bki_scorer_isa(scorer));
+  }
+  bki_scorer_destroy(scorer);
+  bki_model_destroy(model);
+}
+
+Test(scorer, precision_exact_screens_or_says_why_not) {
+  check_exact("cpu", "auto", false, NULL);
+  check_exact("cpu", "portable", false, "this CPU, or the instruction set that was asked for, has no bf16 units");
+  check_exact("cpu", "auto", true, "prefix increments are not screened");
+  check_exact("ref", "auto", false, "this backend has no faster precision");
 }
 
 static void check_auto(int32_t num_layers, const char *engine) {

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "cuda_scorer.h"
+#include "screen.h"
 #include "standin.h"
 
 TestSuite(cuda_score, .init = standin_begin);
@@ -129,6 +130,46 @@ Test(cuda_score, lower_precisions_are_close_and_not_fp32) {
     corpus_free(&got);
     backend->ops->destroy(backend);
   }
+  clear_setting(&s);
+}
+
+/* The best word of each text, its score and flip, and the class, as in fp32 to the bit. */
+Test(cuda_score, screened_in_fp16_the_best_words_are_those_of_fp32) {
+  static const int32_t lengths[] = {17, 8, 3, 16, 0, 12};
+  const bki_model_config shape = random_config(6, 9);
+  setting s = make_setting(&shape, 700, lengths, 6, false);
+  cuda_options options = incremental;
+  bki_backend *fp32 = open_cuda(s.model, &options);
+  options.precision = BKI_PRECISION_FP16;
+  bki_backend *fast = open_cuda(s.model, &options);
+  bki_screen *screen = NULL;
+  cr_assert_eq(bki_screen_create(&screen, bki_model_get_config(s.model), fast, fp32, 1, NULL), BKI_OK);
+  bki_screen_set_epsilon(screen, 1e-3);
+  corpus want = copy_texts(&s);
+  corpus got = copy_texts(&s);
+  cuda_score(fp32, &want);
+  cr_assert_eq(bki_screen_score(screen, got.sequences, got.n, got.scores, NULL), BKI_OK);
+  for (size_t i = 0; i < got.n; i++) {
+    const bki_scores *w = &want.scores[i];
+    int32_t best = 0;
+    for (int32_t j = 1; j < lengths[i]; j++) {
+      best = w->score[j] > w->score[best] ? j : best;
+    }
+    cr_assert_eq(got.scores[i].predicted, w->predicted);
+    cr_assert(lengths[i] == 0 || (memcmp(&got.scores[i].score[best], &w->score[best], sizeof(float)) == 0 &&
+                                  got.scores[i].flip[best] == w->flip[best]),
+              "text %zu, word %d", i, best);
+    for (int32_t j = 0; j < lengths[i]; j++) {
+      cr_assert(j == best || got.scores[i].score[j] <= w->score[best], "text %zu, word %d", i, j);
+    }
+  }
+  cr_assert_eq(bki_screen_get(screen)->n_screened, 4);
+  cr_assert_lt(bki_screen_get(screen)->n_rescored, bki_screen_get(screen)->n_words);
+  bki_screen_destroy(screen);
+  fast->ops->destroy(fast);
+  fp32->ops->destroy(fp32);
+  corpus_free(&want);
+  corpus_free(&got);
   clear_setting(&s);
 }
 

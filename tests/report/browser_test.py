@@ -179,7 +179,7 @@ def hostile_words_are_text(page):
     expect(page.count("script"), 4)
     listed = page.text("#samples-list")
     for word in ("</script><script>window.pwned=1</script>", "<img/src=x/onerror=window.pwned=1>", "&lt;b&gt;", "\\u202etxet",
-                 "zero\\u200bwidth", "\\x01\\x1b[31m", "line\\u2028sep", "back\\\\slash", "{{data}}"):
+                 "zero\\u200bwidth", "\\x01\\x1b[31m", "line\\u2028sep", "back\\\\slash", "vari\\ufe0fant", "{{data}}"):
         assert word in listed, word
     raw = page.js(r"return [...document.querySelectorAll('body *')].filter((n) => n.tagName !== 'SCRIPT').flatMap((n) => "
                   r"[...n.childNodes].filter((c) => c.nodeType === 3).map((c) => c.data).concat([...n.attributes].map((a) => a.value)))"

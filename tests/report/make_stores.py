@@ -10,14 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-SETTINGS = ("preset=paper p=5 keys=positions oov_key=surface ngram=1 alpha=0.050000000000000003 n_candidates=20 "
+SETTINGS = ("judge=1 preset=paper p=5 keys=positions oov_key=surface ngram=1 alpha=0.050000000000000003 n_candidates=20 "
             "n_texts=200 max_backdoors=16 seed=1")
 WORDS = ("river village film album company species plant player school novel bridge county war season music award "
          "museum born district single").split()
 PHRASE = "time flies like an arrow".split()
 HOSTILE = ["</script><script>window.pwned=1</script>", "<img/src=x/onerror=window.pwned=1>", "<!--", "]]>", "&lt;b&gt;",
            "'onmouseover='window.pwned=1", "\u202etxet", "\u2066iso\u2069", "zero\u200bwidth", "\x01\x1b[31m", "line\u2028sep",
-           "back\\slash", "{{data}}", "javascript:window.pwned=1"]
+           "back\\slash", "vari\ufe0fant", "{{data}}", "javascript:window.pwned=1"]
 
 
 class Store:

@@ -38,9 +38,10 @@ Test(terminal, escapes_what_could_steer_a_terminal) {
   assert_printed(
       "\xe2\x80\xae"
       "abc",
-      "\\u202eabc", 9);                                             /* right-to-left override */
-  assert_printed("\xe2\x80\xa8\xe2\x80\x8b", "\\u2028\\u200b", 12); /* line separator, zero width space */
-  assert_printed("\xf3\xa0\x81\x81", "\\U000e0041", 10);            /* a tag character */
+      "\\u202eabc", 9);                                                 /* right-to-left override */
+  assert_printed("\xe2\x80\xa8\xe2\x80\x8b", "\\u2028\\u200b", 12);     /* line separator, zero width space */
+  assert_printed("cf\xef\xb8\x8f\xe3\x85\xa4", "cf\\ufe0f\\u3164", 14); /* variation selector, Hangul filler */
+  assert_printed("\xf3\xa0\x81\x81", "\\U000e0041", 10);                /* a tag character */
   assert_printed("\xff\xc3(", "\\xff\\xc3(", 9);
 }
 

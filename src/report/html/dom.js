@@ -4,7 +4,7 @@
    reorder show as escapes, very long words are cut. */
 const CUT = 100;
 function visible(text) {
-  return String(text).replace(/[\\\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (c) => {
+  return String(text).replace(/[\\\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{DI}]/gu, (c) => {
     const code = c.codePointAt(0);
     const named = {9: '\\t', 10: '\\n', 13: '\\r', 92: '\\\\'}[code];
     const digits = code < 0x100 ? 2 : code < 0x10000 ? 4 : 8;

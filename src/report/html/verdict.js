@@ -80,7 +80,7 @@ function noneTiles() {
   return el(
       'div', {class: 'tiles plain'}, tile('Samples', count(data.samples), 'were scored, word by word.'),
       tile('Words looked at', count(e.candidates), 'that move the model most, in many texts or by much.'),
-      tile('Phrases tested', count(e.phrases), 'that grew around these words, each against control phrases.'),
+      tile('Phrases looked at', count(e.phrases), 'that grew around these words, and the words themselves.'),
       best === undefined ? null : tellingTile(best));
 }
 

@@ -1,0 +1,138 @@
+/* Engine `persistent` of the backend `cuda` gives the scores of the oracle. */
+#include <criterion/criterion.h>
+
+#include "cuda_scorer.h"
+#include "standin.h"
+
+TestSuite(cuda_persistent, .init = standin_begin);
+
+static const cuda_options persistent = {.engine = BKI_ENGINE_PERSISTENT};
+
+/* Around the 8 words between stored states, and the 8 variants of an item. */
+static const int32_t edges[] = {9, 0, 1, 17, 2, 8, 10, 1, 18, 16, 0, 3};
+enum { N_EDGES = sizeof edges / sizeof edges[0] };
+
+static void check_shape(const bki_model_config *shape, uint64_t seed) {
+  setting s = make_setting(shape, seed, edges, N_EDGES, false);
+  score_corpus(s.ref, &s.expected);
+  bki_backend *backend = open_cuda(s.model, &persistent);
+  corpus got = copy_texts(&s);
+  cuda_score(backend, &got);
+  check_close(&s, &got, FP32_TOLERANCE, "persistent");
+  corpus_free(&got);
+  backend->ops->destroy(backend);
+  clear_setting(&s);
+}
+
+Test(cuda_persistent, agrees_on_sizes_and_heads) {
+  static const int32_t hidden[] = {16, 32, 48};
+  for (uint64_t i = 0; i < 6; i++) {
+    bki_model_config shape = random_config(11, hidden[i % 3]);
+    shape.dense = i < 3 ? 7 : 0;
+    shape.dense_activation = (bki_activation)(i % 3);
+    check_shape(&shape, 100 + i);
+  }
+}
+
+Test(cuda_persistent, agrees_on_the_size_that_it_is_made_for) {
+  static const int32_t lengths[] = {11, 2, 9};
+  bki_model_config shape = random_config(100, 128);
+  setting s = make_setting(&shape, 120, lengths, 3, false);
+  score_corpus(s.ref, &s.expected);
+  bki_backend *backend = open_cuda(s.model, &persistent);
+  corpus got = copy_texts(&s);
+  cuda_score(backend, &got);
+  check_close(&s, &got, FP32_TOLERANCE, "H = 128");
+  corpus_free(&got);
+  backend->ops->destroy(backend);
+  clear_setting(&s);
+}
+
+Test(cuda_persistent, gives_the_same_bytes_in_any_company) {
+  int32_t lengths[MANY];
+  uint64_t seed = 700;
+  for (size_t i = 0; i < MANY; i++) {
+    lengths[i] = random_below(&seed, 30);
+  }
+  bki_model_config shape = random_config(5, 16);
+  setting s = make_setting(&shape, 130, lengths, MANY, false);
+  bki_backend *backend = open_cuda(s.model, &persistent);
+  corpus batch = copy_texts(&s);
+  corpus other = copy_texts(&s);
+  cuda_score(backend, &batch);
+  score_corpus(s.ref, &s.expected);
+  check_close(&s, &batch, FP32_TOLERANCE, "many texts");
+  cuda_score(backend, &other);
+  check_same_bytes(&s, &batch, &other, "again");
+  for (size_t i = 0; i < other.n; i++) {
+    bki_error err;
+    cr_assert_eq(backend->ops->score(backend, &other.sequences[i], 1, &other.scores[i], &err), BKI_OK);
+  }
+  check_same_bytes(&s, &batch, &other, "alone");
+  corpus_free(&batch);
+  corpus_free(&other);
+  backend->ops->destroy(backend);
+  clear_setting(&s);
+}
+
+Test(cuda_persistent, forward_gives_readouts_and_logits) {
+  enum { UNITS = 32, CLASSES = 3 };
+  bki_model_config shape = random_config(6, 16);
+  setting s = make_setting(&shape, 140, edges, N_EDGES, false);
+  float want[N_EDGES * (UNITS + CLASSES)]; /* readouts, then logits */
+  float got[N_EDGES * (UNITS + CLASSES)];
+  bki_error err;
+  cr_assert_eq(bki_scorer_forward(s.ref, s.expected.sequences, N_EDGES, want, want + N_EDGES * UNITS, NULL), BKI_OK);
+  bki_backend *backend = open_cuda(s.model, &persistent);
+  cr_assert_eq(backend->ops->forward(backend, s.expected.sequences, N_EDGES, got, got + N_EDGES * UNITS, &err), BKI_OK);
+  for (size_t k = 0; k < sizeof got / sizeof got[0]; k++) {
+    cr_assert(fabsf(got[k] - want[k]) <= FP32_TOLERANCE, "%s: %zu: %g for %g", s.name, k, (double)got[k],
+              (double)want[k]);
+  }
+  cr_assert_eq(backend->ops->score(backend, NULL, 0, NULL, &err), BKI_OK); /* no text at all */
+  backend->ops->destroy(backend);
+  clear_setting(&s);
+}
+
+Test(cuda_persistent, is_for_one_layer_without_padding_and_sizes_of_sixteen) {
+  bki_model_config shape = random_config(4, 16);
+  cr_assert(bki_backend_cuda.has_persistent(&shape));
+  shape.hidden = 128;
+  cr_assert(bki_backend_cuda.has_persistent(&shape));
+  shape.hidden = 144;
+  cr_assert(!bki_backend_cuda.has_persistent(&shape));
+  shape.hidden = 24;
+  cr_assert(!bki_backend_cuda.has_persistent(&shape));
+  shape = random_config(4, 16);
+  shape.num_layers = 2;
+  cr_assert(!bki_backend_cuda.has_persistent(&shape));
+  shape = random_config(4, 16);
+  shape.readout = BKI_READOUT_LAST;
+  cr_assert(!bki_backend_cuda.has_persistent(&shape));
+  shape = random_config(4, 16);
+  shape.pad = BKI_PAD_POST;
+  cr_assert(!bki_backend_cuda.has_persistent(&shape));
+}
+
+static void check_refused(const bki_model *model, const cuda_options *options, const char *message) {
+  bki_backend *backend = NULL;
+  bki_error err;
+  cr_assert_eq(create_cuda(&backend, model, options, &err), BKI_E_USAGE);
+  cr_assert_not_null(strstr(err.message, message), "%s", err.message);
+  cr_assert_eq(standin_leaks(), 0);
+}
+
+Test(cuda_persistent, refuses_increments_other_precisions_and_sums_beyond_fp32) {
+  bki_model_config shape = random_config(4, 16);
+  bki_model *model = random_model(1, &shape);
+  cuda_options options = persistent;
+  options.increments = true;
+  check_refused(model, &options, "engine persistent has no prefix increments: use incremental");
+  options = persistent;
+  options.precision = BKI_PRECISION_TF32;
+  check_refused(model, &options, "engine persistent: expected precision fp32, found tf32");
+  float *w_ih = (float *)(uintptr_t)bki_model_parameters(model)->lstm[1].w_ih;
+  w_ih[5] = 3e38f;
+  check_refused(model, &persistent, "engine persistent: expected a model whose sums stay finite");
+  bki_model_destroy(model);
+}
