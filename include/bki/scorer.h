@@ -29,9 +29,11 @@ typedef enum bki_precision {
   BKI_PRECISION_BF16, /* weights and states rounded to bfloat16 in the recurrent product, sums in fp32; CPU */
   BKI_PRECISION_TF32, /* products in TF32, sums in fp32; GPU */
   BKI_PRECISION_FP16, /* weights and states rounded to half precision, sums in fp32; GPU */
+  /* Weights and states as sums of two numbers in half precision: about what fp32 gives; GPU, engine persistent. */
+  BKI_PRECISION_SPLIT,
 } bki_precision;
 
-/* "fp32", "bf16", "tf32", "fp16"; NULL for what is none. */
+/* "fp32", "bf16", "tf32", "fp16", "split"; NULL for what is none. */
 BKI_API const char *bki_precision_name(bki_precision precision);
 
 typedef struct bki_scorer_config {
