@@ -1,7 +1,7 @@
 /* One row of gpu.sh's table: a random model scores a whole corpus with one engine in one precision.
  *
  *   bench_gpu [lengths=imdb-whole] [texts=10000] [classes=2] [seed=1] [backend=cuda]
- *             [engine=incremental|full|persistent] [precision=fp32|tf32|fp16|bf16] [devices=0,1,...]
+ *             [engine=incremental|full|persistent] [precision=fp32|tf32|fp16|split|bf16] [devices=0,1,...]
  *             [gpu-memory=0.8] [threads=0] [hidden=128] [embedding=100] [vocabulary=20000] [seconds=2] [dump=FILE]
  *   bench_gpu header
  *
@@ -76,7 +76,7 @@ static void set_precision(options *o, const char *value) {
       return;
     }
   }
-  synthetic_die("expected precision fp32, tf32, fp16 or bf16");
+  synthetic_die("expected precision fp32, tf32, fp16, split or bf16");
 }
 
 static void set_option(options *o, const char *name, char *value) {

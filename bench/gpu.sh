@@ -202,8 +202,8 @@ run_sanitize() {
   work=$(mktemp -d)
   for tool in memcheck racecheck; do
     for engine in incremental full persistent; do
-      for precision in fp32 fp16; do
-        [ "$engine-$precision" != persistent-fp16 ] || continue
+      for precision in fp32 fp16 split; do
+        [ "$engine" = persistent ] || [ $precision != split ] || continue
         [ $tool = memcheck ] || uses_shared "${scoring[@]}" || continue
         sanitize $tool "$build/bench/bench_gpu" lengths=dbpedia-whole texts=8 classes=14 vocabulary=500 seconds=0 \
           engine=$engine precision=$precision
@@ -259,8 +259,9 @@ bench_corpus() {
   local engine precision python dump options every=$(($4 * ${samples:-$2} / $2))
   dump=$(mktemp)
   for engine in incremental full persistent; do
+    [ $engine = persistent ] && [ "$backend" = cpu ] && continue
     for precision in $precisions; do
-      [ $engine != persistent ] || [ "$backend-$precision" = cuda-fp32 ] || continue
+      case $engine-$precision in persistent-tf32 | incremental-split | full-split) continue ;; esac
       options=(lengths="$1" texts="${samples:-$2}" classes="$3" backend="$backend" engine="$engine" precision="$precision")
       [ "$engine-$precision" != incremental-fp32 ] || options+=(dump="$dump")
       measured "$build/bench/bench_gpu" "${options[@]}" || fail "bench: $1 $engine $precision"
@@ -280,7 +281,7 @@ bench_corpus() {
 }
 
 run_bench() {
-  local name device precisions="fp32 tf32 fp16" csv rows
+  local name device precisions="fp32 tf32 fp16 split" csv rows
   if [ "$backend" = cpu ]; then
     device="no GPU: a trial of the script on the CPU" name=cpu-trial precisions=fp32
   else

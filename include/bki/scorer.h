@@ -29,12 +29,14 @@ typedef enum bki_precision {
   BKI_PRECISION_BF16, /* weights and states rounded to bfloat16 in the recurrent product, sums in fp32; CPU */
   BKI_PRECISION_TF32, /* products in TF32, sums in fp32; GPU */
   BKI_PRECISION_FP16, /* weights and states rounded to half precision, sums in fp32; GPU */
+  /* Weights and states as sums of two numbers in half precision: about what fp32 gives; GPU, engine persistent. */
+  BKI_PRECISION_SPLIT,
   /* The best words of a text as in fp32, found by scoring all of them in bf16 (CPU) or fp16 (GPU) and those that may be
    * among the best again in fp32. The others keep what the fast precision gave. See bki_scorer_screening. */
   BKI_PRECISION_EXACT,
 } bki_precision;
 
-/* "fp32", "bf16", "tf32", "fp16", "exact"; NULL for what is none. */
+/* "fp32", "bf16", "tf32", "fp16", "split", "exact"; NULL for what is none. */
 BKI_API const char *bki_precision_name(bki_precision precision);
 
 typedef struct bki_scorer_config {

@@ -11,12 +11,10 @@ static const bki_backend_choice ref = {.backend = &bki_backend_ref, .learner = &
 
 /* What is asked for that no CPU has; NULL: nothing. */
 static const char *find_gpu_only(const bki_backend_request *request) {
-  if (request->engine == BKI_ENGINE_PERSISTENT) {
-    return "engine persistent";
-  }
-  return request->precision == BKI_PRECISION_TF32   ? "precision tf32"
-         : request->precision == BKI_PRECISION_FP16 ? "precision fp16"
-                                                    : NULL;
+  static const char *const precisions[] = {[BKI_PRECISION_TF32] = "precision tf32",
+                                           [BKI_PRECISION_FP16] = "precision fp16",
+                                           [BKI_PRECISION_SPLIT] = "precision split"};
+  return request->engine == BKI_ENGINE_PERSISTENT ? "engine persistent" : precisions[request->precision];
 }
 
 static bki_status take(bki_backend_choice *out, const bki_backend_choice *choice, const bki_backend_request *request,

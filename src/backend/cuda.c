@@ -1,7 +1,9 @@
 /* The backend `cuda`: a worker a GPU, all of them on the groups of one job. */
 #include "cuda.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "array.h"
 #include "persistent.h"
@@ -11,6 +13,7 @@ typedef struct cuda_backend {
   size_t n_workers;
   bki_cuda_worker *workers; /* [n_workers] */
   size_t max_slots;         /* of a group: what every worker has memory for */
+  char isa[64];
   bool increments;
 } cuda_backend;
 
@@ -32,42 +35,66 @@ static void destroy(bki_backend *backend) {
   free(cuda);
 }
 
-static bki_status choose_math(bki_cuda_math *out, const bki_backend_config *config, bki_error *err) {
-  switch (config->precision) {
-    case BKI_PRECISION_FP32: *out = BKI_CUDA_FP32; return BKI_OK;
-    case BKI_PRECISION_TF32: *out = BKI_CUDA_TF32; return BKI_OK;
-    case BKI_PRECISION_FP16: *out = BKI_CUDA_FP16; return BKI_OK;
-    default:
-      return bki_fail(err, BKI_E_USAGE, "backend cuda: expected precision fp32, tf32 or fp16, found %s",
-                      bki_precision_name(config->precision));
-  }
-}
-
 static const bki_cuda_engine *find_engine(bki_engine engine) {
   return engine == BKI_ENGINE_FULL         ? &bki_cuda_full
          : engine == BKI_ENGINE_PERSISTENT ? &bki_cuda_persistent
                                            : &bki_cuda_incremental;
 }
 
-/* What engine `persistent` has not got. */
-static bki_status check_persistent(const bki_backend_config *config, bki_error *err) {
-  if (config->engine == BKI_ENGINE_PERSISTENT && config->increments) {
+static bki_status check_config(const bki_backend_config *config, bki_error *err) {
+  const bool persistent = config->engine == BKI_ENGINE_PERSISTENT;
+  const char *precision = bki_precision_name(config->precision);
+  if (config->precision == BKI_PRECISION_BF16) {
+    return bki_fail(err, BKI_E_USAGE, "backend cuda: expected precision fp32, tf32 or fp16, found %s", precision);
+  }
+  if (config->isa != BKI_ISA_AUTO) {
+    return bki_fail(err, BKI_E_USAGE, "backend cuda: expected isa auto, found %s", bki_isa_name(config->isa));
+  }
+  if (persistent && config->increments) {
     return bki_fail(err, BKI_E_USAGE, "engine persistent has no prefix increments: use incremental");
   }
-  if (config->engine == BKI_ENGINE_PERSISTENT && config->precision != BKI_PRECISION_FP32) {
-    return bki_fail(err, BKI_E_USAGE, "engine persistent: expected precision fp32, found %s",
-                    bki_precision_name(config->precision));
+  if (persistent && config->precision == BKI_PRECISION_TF32) {
+    return bki_fail(err, BKI_E_USAGE, "engine persistent: expected precision fp32, fp16 or split, found %s", precision);
+  }
+  if (!persistent && config->precision == BKI_PRECISION_SPLIT) {
+    return bki_fail(err, BKI_E_USAGE, "precision %s is that of engine persistent alone", precision);
   }
   return BKI_OK;
 }
 
-/* Two names: which of them scored a corpus is part of what a store knows of its scan. */
-static const char *name_arithmetic(const cuda_backend *cuda) {
+static const char *name_way(const bki_cuda_worker *worker) {
+  return worker->ops->name_way == NULL ? "" : worker->ops->name_way(worker);
+}
+
+/* Scores have to be the same on all GPUs. */
+static bki_status check_ways(const cuda_backend *cuda, bki_error *err) {
+  for (size_t i = 1; i < cuda->n_workers; i++) {
+    const bki_cuda_worker *first = &cuda->workers[0];
+    const bki_cuda_worker *other = &cuda->workers[i];
+    if (strcmp(name_way(first), name_way(other)) != 0) {
+      return bki_fail(
+          err, BKI_E_USAGE,
+          "engine persistent: expected GPUs that compute precision %s in one way, found %s on GPU %d and %s on "
+          "GPU %d: name GPUs of one kind",
+          bki_precision_name(first->precision), name_way(first), first->device.ordinal, name_way(other),
+          other->device.ordinal);
+    }
+  }
+  return BKI_OK;
+}
+
+/* How a corpus was scored is part of what a store knows of its scan. */
+static void name_arithmetic(cuda_backend *cuda) {
   bool fell_back = false;
   for (size_t i = 0; i < cuda->n_workers; i++) {
     fell_back = fell_back || cuda->workers[i].device.fell_back;
   }
-  return fell_back ? "cuda (products in COMPUTE_32F)" : "cuda";
+  const char *way = name_way(&cuda->workers[0]);
+  const bool both = way[0] != '\0' && fell_back;
+  const bool some = way[0] != '\0' || fell_back;
+  snprintf(cuda->isa, sizeof cuda->isa, "cuda%s%s%s%s%s", some ? " (" : "", way, both ? ", " : "",
+           fell_back ? "products in COMPUTE_32F" : "", some ? ")" : "");
+  cuda->base.isa = cuda->isa;
 }
 
 static void find_common_size(cuda_backend *cuda) {
@@ -81,12 +108,7 @@ static void find_common_size(cuda_backend *cuda) {
 static bki_status create(bki_backend **out, const bki_model_config *model, const bki_parameters *parameters,
                          const bki_backend_config *config, bki_error *err) {
   static const int32_t first_device[] = {0};
-  bki_cuda_math math = BKI_CUDA_FP32;
-  BKI_TRY(choose_math(&math, config, err));
-  BKI_TRY(check_persistent(config, err));
-  if (config->isa != BKI_ISA_AUTO) {
-    return bki_fail(err, BKI_E_USAGE, "backend cuda: expected isa auto, found %s", bki_isa_name(config->isa));
-  }
+  BKI_TRY(check_config(config, err));
   const int32_t *devices = config->n_devices > 0 ? config->devices : first_device;
   cuda_backend *cuda = bki_array_create(1, sizeof *cuda);
   if (cuda == NULL) {
@@ -98,14 +120,17 @@ static bki_status create(bki_backend **out, const bki_model_config *model, const
   bki_status status = cuda->workers == NULL ? bki_fail_memory(err) : BKI_OK;
   for (size_t i = 0; status == BKI_OK && i < cuda->n_workers; i++) {
     status = bki_cuda_worker_create(&cuda->workers[i], devices[i], config->gpu_memory, model, parameters,
-                                    find_engine(config->engine), math, err);
+                                    find_engine(config->engine), config->precision, err);
+  }
+  if (status == BKI_OK) {
+    status = check_ways(cuda, err);
   }
   if (status != BKI_OK) {
     destroy(&cuda->base);
     return status;
   }
   find_common_size(cuda);
-  cuda->base.isa = name_arithmetic(cuda);
+  name_arithmetic(cuda);
   *out = &cuda->base;
   return BKI_OK;
 }

@@ -96,6 +96,8 @@ typedef struct bki_cuda_engine {
   bki_status (*prepare)(bki_cuda_worker *worker, bki_cuda_lane *lane, const bki_cuda_job *job, bki_error *err);
   /* Fills lane->readout for all slots of lane->group. */
   bki_status (*run)(bki_cuda_worker *worker, bki_cuda_lane *lane, const bki_cuda_job *job, bki_error *err);
+  /* How it computes in this precision, where that depends on the GPU; "": it does not. NULL: it never does. */
+  const char *(*name_way)(const bki_cuda_worker *worker);
   /* When all that is done: whether the device did it right. NULL: it cannot be told. Errors: BKI_E_DEVICE. */
   bki_status (*check)(const bki_cuda_worker *worker, const bki_cuda_lane *lane, bki_error *err);
   void (*clear_lane)(bki_cuda_lane *lane);
@@ -112,7 +114,8 @@ struct bki_cuda_worker {
   bki_cuda_device device;
   const bki_model_config *model;
   const bki_parameters *parameters; /* on the host */
-  bki_cuda_math math;
+  bki_precision precision;
+  bki_cuda_math math; /* the same for products of cuBLAS and cuDNN */
   const bki_cuda_engine *ops;
   void *engine;
   bki_cuda_tensors tensors; /* they on the device */
@@ -125,7 +128,7 @@ struct bki_cuda_worker {
 
 bki_status bki_cuda_worker_create(bki_cuda_worker *worker, int ordinal, double memory_share,
                                   const bki_model_config *model, const bki_parameters *parameters,
-                                  const bki_cuda_engine *engine, bki_cuda_math math, bki_error *err);
+                                  const bki_cuda_engine *engine, bki_precision precision, bki_error *err);
 void bki_cuda_worker_destroy(bki_cuda_worker *worker);
 /* Halves the groups after the device ran out of memory. False: they are as small as they get. */
 bool bki_cuda_worker_shrink(bki_cuda_worker *worker);

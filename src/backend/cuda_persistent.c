@@ -114,6 +114,11 @@ static bki_status run(bki_cuda_worker *worker, bki_cuda_lane *lane, const bki_cu
   return bki_cuda_mirror_pull(d, &l->violations, lane->stream, err);
 }
 
+static const char *name_way(const bki_cuda_worker *worker) {
+  const bki_cuda_persistent_model *e = worker->engine;
+  return e->kind == BKI_K_HALF ? "mma.sync" : e->kind == BKI_K_HALF_WG ? "wgmma" : "";
+}
+
 /* Rows without a variant are computed like those of variants, and have to end as their text does. */
 static bki_status check(const bki_cuda_worker *worker, const bki_cuda_lane *lane, bki_error *err) {
   const bki_cuda_persistent_lane *l = lane->engine;
@@ -149,5 +154,6 @@ const bki_cuda_engine bki_cuda_persistent = {.n_lanes = LANES,
                                              .slot_bytes = slot_bytes,
                                              .prepare = prepare,
                                              .run = run,
+                                             .name_way = name_way,
                                              .check = check,
                                              .clear_lane = clear_lane};

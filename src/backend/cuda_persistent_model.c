@@ -38,6 +38,14 @@ static bki_status check_range(const bki_model_config *m, const bki_parameters *p
   return BKI_OK;
 }
 
+static bki_k_kind find_kind(bki_precision precision, int32_t hidden, const bki_k_gpu *gpu) {
+  switch (precision) {
+    case BKI_PRECISION_FP16: return bki_k_kind_runs(BKI_K_HALF_WG, hidden, gpu) ? BKI_K_HALF_WG : BKI_K_HALF;
+    case BKI_PRECISION_SPLIT: return BKI_K_SPLIT;
+    default: return BKI_K_FP32;
+  }
+}
+
 static bki_status choose_kind(bki_cuda_persistent_model *model, bki_cuda_worker *w, bki_error *err) {
   bki_cuda_device *d = &w->device;
   struct cudaDeviceProp p;
@@ -46,11 +54,11 @@ static bki_status choose_kind(bki_cuda_persistent_model *model, bki_cuda_worker 
                            .minor = p.minor,
                            .multiprocessors = p.multiProcessorCount,
                            .shared_bytes = (int32_t)p.sharedMemPerBlockOptin};
-  model->kind = BKI_K_FP32;
+  model->kind = find_kind(w->precision, w->model->hidden, &model->gpu);
   if (!bki_k_kind_runs(model->kind, w->model->hidden, &model->gpu)) {
     return bki_fail(err, BKI_E_DEVICE,
-                    "GPU %d (%s): engine persistent does not run there with a hidden size of %d: use incremental",
-                    d->ordinal, d->name, w->model->hidden);
+                    "GPU %d (%s): engine persistent does not run there in %s with a hidden size of %d: use incremental",
+                    d->ordinal, d->name, bki_precision_name(w->precision), w->model->hidden);
   }
   return BKI_OK;
 }
@@ -64,8 +72,10 @@ static bki_status make_image(bki_cuda_persistent_model *model, bki_cuda_worker *
   }
   bki_status status = BKI_OK;
   if (!bki_k_pack_weights(model->kind, image, w->parameters->lstm[half].w_hh, H)) {
-    status = bki_fail(err, BKI_E_USAGE,
-                      "engine persistent: the recurrent weights are too large for its precision: use incremental");
+    status =
+        bki_fail(err, BKI_E_USAGE,
+                 "engine persistent: precision %s is for recurrent weights up to 65504, found larger ones: use fp32",
+                 bki_precision_name(w->precision));
   }
   if (status == BKI_OK) {
     status = bki_cuda_reserve(&w->device, &model->half[half].weights, 1, bytes, err);

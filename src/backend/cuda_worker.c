@@ -71,10 +71,17 @@ static bki_status create(bki_cuda_worker *w, int ordinal, double memory_share, b
   return bki_cuda_head_create(w, err);
 }
 
+static bki_cuda_math math_of(bki_precision precision) {
+  return precision == BKI_PRECISION_TF32   ? BKI_CUDA_TF32
+         : precision == BKI_PRECISION_FP16 ? BKI_CUDA_FP16
+                                           : BKI_CUDA_FP32;
+}
+
 bki_status bki_cuda_worker_create(bki_cuda_worker *worker, int ordinal, double memory_share,
                                   const bki_model_config *model, const bki_parameters *parameters,
-                                  const bki_cuda_engine *engine, bki_cuda_math math, bki_error *err) {
-  *worker = (bki_cuda_worker){.model = model, .parameters = parameters, .math = math, .ops = engine};
+                                  const bki_cuda_engine *engine, bki_precision precision, bki_error *err) {
+  *worker = (bki_cuda_worker){
+      .model = model, .parameters = parameters, .precision = precision, .math = math_of(precision), .ops = engine};
   const bki_status status = create(worker, ordinal, memory_share, err);
   if (status != BKI_OK) {
     bki_cuda_worker_destroy(worker);

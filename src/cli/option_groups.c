@@ -12,7 +12,7 @@ static const char *const formats[] = {"auto", "jsonl", "csv", "tsv", NULL};
 static const char *const quotings[] = {"auto", "double", "none", NULL};
 static const char *const headers[] = {"auto", "present", "absent", NULL};
 static const char *const engines[] = {"auto", "full", "incremental", "persistent", NULL};
-static const char *const precisions[] = {"fp32", "bf16", "tf32", "fp16", "exact", NULL};
+static const char *const precisions[] = {"fp32", "bf16", "tf32", "fp16", "split", "exact", NULL};
 
 void cli_add_corpus_options(cli_command_line *line, bki_corpus_config *config) {
   const cli_option options[] = {
@@ -68,7 +68,7 @@ void cli_add_scorer_options(cli_command_line *line, bki_scorer_config *config) {
        .kind = CLI_CHOICE,
        .target = &config->precision,
        .choices = precisions,
-       .help = "bf16 on a CPU, tf32 or fp16 on a GPU; exact: fp32 for a text's best words (default fp32)"},
+       .help = "bf16 on a CPU, tf32, fp16, split on a GPU; exact: fp32 for a text's best words (default fp32)"},
   };
   CLI_ADD_OPTIONS(line, options);
 }

@@ -259,6 +259,8 @@ Test(scorer, refuses_what_only_a_gpu_does_with_a_cpu_that_is_named) {
   config.backend = "cpu";
   config.precision = BKI_PRECISION_FP16;
   check_refused(model, &config, BKI_E_USAGE, "backend cpu: precision fp16 is a GPU's");
+  config.precision = BKI_PRECISION_SPLIT;
+  check_refused(model, &config, BKI_E_USAGE, "backend cpu: precision split is a GPU's");
   config = ref_config();
   config.gpu_memory = 1.5;
   check_refused(model, &config, BKI_E_USAGE, "above 0 to 1, found 1.5");

@@ -7,18 +7,23 @@
 TestSuite(cuda_persistent, .init = standin_begin);
 
 static const cuda_options persistent = {.engine = BKI_ENGINE_PERSISTENT};
+static const cuda_options half = {.engine = BKI_ENGINE_PERSISTENT, .precision = BKI_PRECISION_FP16};
+static const cuda_options split = {.engine = BKI_ENGINE_PERSISTENT, .precision = BKI_PRECISION_SPLIT};
+
+/* See test_cuda_score.c; tanh.approx adds 1e-5 a gate. */
+#define HALF_TOLERANCE 2e-3f
 
 /* Around the 8 words between stored states, and the 8 variants of an item. */
 static const int32_t edges[] = {9, 0, 1, 17, 2, 8, 10, 1, 18, 16, 0, 3};
 enum { N_EDGES = sizeof edges / sizeof edges[0] };
 
-static void check_shape(const bki_model_config *shape, uint64_t seed) {
+static void check_shape(const bki_model_config *shape, uint64_t seed, const cuda_options *options, float tolerance) {
   setting s = make_setting(shape, seed, edges, N_EDGES, false);
   score_corpus(s.ref, &s.expected);
-  bki_backend *backend = open_cuda(s.model, &persistent);
+  bki_backend *backend = open_cuda(s.model, options);
   corpus got = copy_texts(&s);
   cuda_score(backend, &got);
-  check_close(&s, &got, FP32_TOLERANCE, "persistent");
+  check_close(&s, &got, tolerance, bki_precision_name(options->precision));
   corpus_free(&got);
   backend->ops->destroy(backend);
   clear_setting(&s);
@@ -30,7 +35,37 @@ Test(cuda_persistent, agrees_on_sizes_and_heads) {
     bki_model_config shape = random_config(11, hidden[i % 3]);
     shape.dense = i < 3 ? 7 : 0;
     shape.dense_activation = (bki_activation)(i % 3);
-    check_shape(&shape, 100 + i);
+    check_shape(&shape, 100 + i, &persistent, FP32_TOLERANCE);
+  }
+}
+
+Test(cuda_persistent, half_precision_is_close_and_split_is_as_fp32) {
+  static const int32_t hidden[] = {16, 48};
+  for (uint64_t i = 0; i < 2; i++) {
+    bki_model_config shape = random_config(11, hidden[i]);
+    check_shape(&shape, 110 + i, &half, HALF_TOLERANCE);
+    check_shape(&shape, 110 + i, &split, FP32_TOLERANCE);
+  }
+}
+
+/* Scores in half precision are not those of another way to compute them, bit for bit: a scan names it. */
+Test(cuda_persistent, the_name_says_how_half_precision_is_computed) {
+  if (standin_is_device()) {
+    cr_skip_test("depends on the GPU");
+  }
+  static const int32_t lengths[] = {5, 2};
+  for (int32_t hidden = 64; hidden <= 128; hidden += 64) {
+    bki_model_config shape = random_config(10, hidden);
+    setting s = make_setting(&shape, 115, lengths, 2, false);
+    score_corpus(s.ref, &s.expected);
+    bki_backend *backend = open_cuda(s.model, &half);
+    cr_assert_str_eq(backend->isa, hidden == 128 ? "cuda (wgmma)" : "cuda (mma.sync)");
+    corpus got = copy_texts(&s);
+    cuda_score(backend, &got);
+    check_close(&s, &got, HALF_TOLERANCE, backend->isa);
+    corpus_free(&got);
+    backend->ops->destroy(backend);
+    clear_setting(&s);
   }
 }
 
@@ -130,7 +165,14 @@ Test(cuda_persistent, refuses_increments_other_precisions_and_sums_beyond_fp32) 
   check_refused(model, &options, "engine persistent has no prefix increments: use incremental");
   options = persistent;
   options.precision = BKI_PRECISION_TF32;
-  check_refused(model, &options, "engine persistent: expected precision fp32, found tf32");
+  check_refused(model, &options, "engine persistent: expected precision fp32, fp16 or split, found tf32");
+  options = persistent;
+  options.engine = BKI_ENGINE_INCREMENTAL;
+  options.precision = BKI_PRECISION_SPLIT;
+  check_refused(model, &options, "precision split is that of engine persistent alone");
+  float *w_hh = (float *)(uintptr_t)bki_model_parameters(model)->lstm[0].w_hh;
+  w_hh[7] = 7e4f;
+  check_refused(model, &half, "precision fp16 is for recurrent weights up to 65504");
   float *w_ih = (float *)(uintptr_t)bki_model_parameters(model)->lstm[1].w_ih;
   w_ih[5] = 3e38f;
   check_refused(model, &persistent, "engine persistent: expected a model whose sums stay finite");

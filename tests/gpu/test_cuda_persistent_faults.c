@@ -21,10 +21,11 @@ static setting many_texts(void) {
 }
 
 static corpus score_anew(const setting *s, const cuda_options *options, const char *what) {
+  const float tolerance = options->precision == BKI_PRECISION_FP16 ? 2e-3f : FP32_TOLERANCE;
   bki_backend *backend = open_cuda(s->model, options);
   corpus got = copy_texts(s);
   cuda_score(backend, &got);
-  check_close(s, &got, FP32_TOLERANCE, what);
+  check_close(s, &got, tolerance, what);
   backend->ops->destroy(backend);
   cr_assert_eq(standin_leaks(), 0, "%s", what);
   return got;
@@ -32,17 +33,23 @@ static corpus score_anew(const setting *s, const cuda_options *options, const ch
 
 Test(cuda_persistent_faults, little_memory_makes_smaller_groups_with_the_same_bytes) {
   enum { MEMORY = 300 << 10 };
+  static const bki_precision precisions[] = {BKI_PRECISION_FP32, BKI_PRECISION_FP16, BKI_PRECISION_SPLIT};
   standin_reset(1, 0);
   setting s = many_texts();
-  corpus want = score_anew(&s, &persistent, "much memory");
-  const int launches = standin_calls("launch");
-  standin_reset(1, MEMORY);
-  corpus got = score_anew(&s, &persistent, "little memory");
-  cr_assert_geq(standin_calls("launch"), launches + 10, "several groups");
-  cr_assert_leq(standin_peak_memory(), (size_t)(0.8 * MEMORY)); /* the share that create_cuda asks for */
-  check_same_bytes(&s, &want, &got, "little memory");
-  corpus_free(&want);
-  corpus_free(&got);
+  for (size_t i = 0; i < 3; i++) {
+    cuda_options options = persistent;
+    options.precision = precisions[i];
+    standin_reset(1, 0);
+    corpus want = score_anew(&s, &options, "much memory");
+    const int launches = standin_calls("launch");
+    standin_reset(1, MEMORY);
+    corpus got = score_anew(&s, &options, "little memory");
+    cr_assert_geq(standin_calls("launch"), launches + 10, "several groups");
+    cr_assert_leq(standin_peak_memory(), (size_t)(0.8 * MEMORY)); /* the share that create_cuda asks for */
+    check_same_bytes(&s, &want, &got, "little memory");
+    corpus_free(&want);
+    corpus_free(&got);
+  }
   clear_setting(&s);
 }
 
@@ -167,7 +174,7 @@ static bki_status run_engine(const bki_cuda_engine *engine, const setting *s, co
   bki_cuda_worker worker;
   bki_cuda_job job = {.sequences = got->sequences, .extent = BKI_EXTENT_VARIANTS, .scores = got->scores};
   BKI_TRY(bki_cuda_worker_create(&worker, 0, 0.8, bki_model_get_config(s->model), bki_model_parameters(s->model),
-                                 engine, BKI_CUDA_FP32, err));
+                                 engine, BKI_PRECISION_FP32, err));
   BKI_TRY(bki_cuda_job_plan(&job, got->n, max_slots, err));
   const bki_status status = bki_cuda_worker_run(&worker, &job, err);
   bki_cuda_job_clear(&job);
