@@ -205,11 +205,12 @@ BKI_DEVICE void fetch_inputs(shared<S, BASE> *m, const float *table, int buffer)
 // Words and inputs of the first two steps, and Lo. Gives the threads of slots the number of their next work.
 template <typename S, bool BASE>
 __device__ static uint32_t begin(shared<S, BASE> *m, const bki_k_work &w, int dir) {
+  uint16_t *h = &m->h[0][0][0];
   for (int i = (int)threadIdx.x; i < 2 * S::PARTS * S::ROWS * S::LINE; i += S::THREADS) {
-    m->h[0][0][i] = 0;
+    h[i] = 0;
   }
-  for (int i = (int)threadIdx.x; i < S::TILES * 2 * S::THREADS; i += S::THREADS) {
-    m->c[0][0][i] = make_float4(0, 0, 0, 0);
+  for (int i = 0; i < 2 * S::TILES; i++) {
+    m->c[i / 2][i % 2][threadIdx.x] = make_float4(0, 0, 0, 0);
   }
   for (int i = (int)threadIdx.x; S::SPLIT && i < S::H * S::H; i += S::THREADS) {
     m->low[S::SPLIT ? i : 0] = ((const uint2 *)w.direction[dir].weights)[S::H * S::H + i];
