@@ -86,7 +86,7 @@ BKI_HD bki_k_item bki_k_make_item(const bki_k_text *text, const int32_t *skip, i
 
 // Item i = 0 .. bki_k_text_items - 1: 8 consecutive variants, fewer in the last.
 BKI_HD bki_k_item bki_k_scan_item(const bki_k_text *text, int32_t i, int32_t sign) {
-  int32_t skip[BKI_K_ITEM_ROWS];
+  int32_t skip[BKI_K_ITEM_ROWS] = {0};
   int32_t n = 0;
   for (int32_t p = i * BKI_K_ITEM_ROWS; n < BKI_K_ITEM_ROWS && p <= text->length - 2; p++) {
     skip[n++] = p;
