@@ -15,7 +15,7 @@ static const double backdoor_strength = 0.85;
 static const double suspicious_strength = 0.65;
 /* Of insertion, above the upper bound of its controls, whatever removal says: genuine texts of the target that carry
  * the trigger, too, stay what they are without it. */
-static const double suspicious_lead = 0.60;
+static const double suspicious_lead = 0.75;
 /* Trials are run for phrases that may be pure once more of them are known. */
 static const double trial_purity_p = 0.05;
 
