@@ -16,7 +16,7 @@
   kernel<<<(grid), (block), (shared_bytes), (stream)>>>(__VA_ARGS__)
 
 // Declares `type *name`, the launch's shared_bytes, aligned to 1024. Once in a kernel.
-#define BKI_DYNAMIC_SHARED(type, name)                                \
+#define BKI_DYNAMIC_SHARED(type, name)                                  \
   extern __shared__ __align__(1024) unsigned char bki_dynamic_shared[]; \
   type *const name = reinterpret_cast<type *>(bki_dynamic_shared)
 #endif

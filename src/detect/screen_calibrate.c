@@ -8,7 +8,8 @@
 #include "rng.h"
 #include "screen_internal.h"
 
-/* 64 texts. Errors hardly grow beyond 128 words, where a net has forgotten the first ones; costs grow with the square. */
+/* 64 texts. Errors hardly grow beyond 128 words, where a net has forgotten the first ones; costs grow with the square.
+ */
 static const int32_t lengths[] = {16, 24, 32, 48, 64, 80, 96, 128};
 enum { N_LENGTHS = sizeof lengths / sizeof lengths[0], TEXTS_A_LENGTH = 8, N_TEXTS = N_LENGTHS * TEXTS_A_LENGTH };
 static const uint64_t seed = 0x73637265656e; /* "screen" */

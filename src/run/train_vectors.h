@@ -11,8 +11,8 @@ typedef struct bki_vectors {
   bki_model *model;
 } bki_vectors;
 
-/* `path` is a file or a model directory. Vectors of words outside `only` may be passed over. `dimension` 0: any; else it
- * has to be that. Errors: those of bki_embeddings_load and bki_model_load; BKI_E_DATA: another dimension. */
+/* `path` is a file or a model directory. Vectors of words outside `only` may be passed over. `dimension` 0: any; else
+ * it has to be that. Errors: those of bki_embeddings_load and bki_model_load; BKI_E_DATA: another dimension. */
 bki_status bki_vectors_open(bki_vectors *vectors, const char *path, const bki_vocabulary *only, int32_t dimension,
                             bki_error *err);
 void bki_vectors_close(bki_vectors *vectors);
