@@ -231,19 +231,23 @@ Test(evidence_judge, verdict_rises_with_each_rate) {
   expect_rising(&p, &p.c.removal);
 }
 
-Test(evidence_judge, phrase_whose_removal_could_not_be_tried_is_for_a_person_to_look_at) {
-  parts p;
-  clear_case(&p);
-  p.c.removal = bki_rate_of(0, 0); /* no text has room for the control */
-  cr_expect_eq(judge(&p, 1), BKI_VERDICT_SUSPICIOUS);
-  p.c.removal = bki_rate_of(2, 2); /* nearly none */
-  cr_expect_eq(judge(&p, 1), BKI_VERDICT_SUSPICIOUS);
-  p.c.insertion = bki_rate_of(60, 200);
-  p.c.wins = 60;
-  cr_expect_eq(judge(&p, 1), BKI_VERDICT_NONE);
-  clear_case(&p);
-  p.c.removal = bki_rate_of(0, 40); /* carriers are the target's without it, too */
-  cr_expect_eq(judge(&p, 1), BKI_VERDICT_NONE);
+/* Where no carrier has room for the control of a removal, where hardly one has, and where carriers are the target's
+ * without the phrase, too, as when genuine texts of the target carry it. */
+Test(evidence_judge, phrase_that_turns_nearly_all_other_texts_is_for_a_person_to_look_at_whatever_removal_says) {
+  const bki_rate removals[] = {bki_rate_of(0, 0), bki_rate_of(2, 2), bki_rate_of(0, 40)};
+  for (size_t i = 0; i < 3; i++) {
+    parts p;
+    clear_case(&p);
+    p.c.removal = removals[i];
+    cr_expect_eq(judge(&p, 1), BKI_VERDICT_SUSPICIOUS);
+    p.c.controls = bki_rate_of(100, 200); /* but control phrases do so, too */
+    cr_expect_eq(judge(&p, 1), BKI_VERDICT_NONE);
+    clear_case(&p);
+    p.c.removal = removals[i];
+    p.c.insertion = bki_rate_of(60, 200);
+    p.c.wins = 60;
+    cr_expect_eq(judge(&p, 1), BKI_VERDICT_NONE);
+  }
 }
 
 Test(evidence_judge, few_texts_are_no_evidence_however_they_turn_out) {
