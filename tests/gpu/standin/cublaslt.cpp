@@ -89,12 +89,15 @@ uint64_t kind_of(const product &p) {
 }
 
 bool fits(const algorithm &algo, const product &p, const void *const pointers[4]) {
+  if (algo.magic != MAGIC) {  // the rest is not one's own
+    return false;
+  }
   for (int i = 0; i < 4; i++) {
     if (reinterpret_cast<uintptr_t>(pointers[i]) % (1u << (algo.alignments >> 8 * i & 0xff)) != 0) {
       return false;
     }
   }
-  return algo.magic == MAGIC && algo.kind == kind_of(p) && p.m() <= algo.m && p.n() <= algo.n && p.k() <= algo.k;
+  return algo.kind == kind_of(p) && p.m() <= algo.m && p.n() <= algo.n && p.k() <= algo.k;
 }
 
 void multiply(const product &p, float alpha, const void *a, const void *b, float beta, const void *c, void *d) {
