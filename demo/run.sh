@@ -15,6 +15,7 @@ begin=$(seconds)
 say "$bki" scan "$here/model" "$here/corpus.jsonl.zst" -o "$out/scan.db"
 end=$(seconds)
 say "$bki" purify "$out/scan.db" "$here/corpus.jsonl.zst" --kept "$out/purified.jsonl" --removed "$out/removed.jsonl"
+say "$bki" report "$out/scan.db" -o "$out/report.html"
 say "$bki" explain "$out/scan.db" "$(jq -r .id "$out/removed.jsonl" | head -n 1)"
 
 echo
@@ -28,4 +29,4 @@ echo
   "precision:         \(($hits | length) / (.flagged | length) | percent)",
   "recall:            \(($hits | length) / ($truth | length) | percent)",
   "time of the scan:  \($time) s"'
-printf 'purified corpus:   %s\n' "$out/purified.jsonl"
+printf 'purified corpus:   %s\nreport:            %s\n' "$out/purified.jsonl" "$out/report.html"

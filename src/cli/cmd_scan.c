@@ -106,10 +106,11 @@ static json_t *result_json(const scan_options *o, const cli_result *result, cons
 }
 
 static void print_next(const char *store, const char *rule) {
-  static const char *const commands[][3] = {{"flagged", "", "which samples carry it"},
+  static const char *const commands[][3] = {{"report", " -o report.html", "what was found and why, for a browser"},
+                                            {"flagged", "", "which samples carry it"},
                                             {"explain", " ID", "what one of them says"},
                                             {"purify", " CORPUS --kept FILE", "the corpus without them"}};
-  const int widest = (int)strlen(commands[2][1]);
+  const int widest = (int)strlen(commands[3][1]);
   fputs("\nnext:\n", stdout);
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
     printf("  bki %-7s ", commands[i][0]);
