@@ -25,21 +25,8 @@ static bool time_of(const report_options *o, int64_t *out) {
   return errno == 0 && *end == '\0' && *out >= 0;
 }
 
-static bki_status write_report(const bki_html_report *report, const report_options *o, bki_error *err) {
-  bki_sink *sink;
-  bki_status status = bki_sink_open(&sink, o->path, o->force, err);
-  if (status != BKI_OK) {
-    return status;
-  }
-  status = bki_html_write(report, sink, err);
-  if (status != BKI_OK) {
-    bki_sink_discard(sink);
-    return status;
-  }
-  return bki_sink_commit(sink, err);
-}
-
-static bki_status make_report(const cli_result *result, const report_options *o, int64_t made, bki_error *err) {
+static bki_status make_report(const cli_result *result, const char *store, const report_options *o, int64_t made,
+                              bki_error *err) {
   bki_evidence_config config;
   bool judged;
   bki_html_report report = {.store = result->store,
@@ -57,7 +44,7 @@ static bki_status make_report(const cli_result *result, const report_options *o,
     return status;
   }
   report.config = report.evidence != NULL && judged ? &config : NULL;
-  return write_report(&report, o, err);
+  return bki_html_save(&report, o->path, store, o->force, err);
 }
 
 static int report(const char *store, const report_options *o, const cli_rule_options *rule, bki_decision decision) {
@@ -69,7 +56,7 @@ static int report(const char *store, const report_options *o, const cli_rule_opt
   }
   bki_status status = cli_result_open(&result, store, rule, decision, &err);
   if (status == BKI_OK) {
-    status = make_report(&result, o, made, &err);
+    status = make_report(&result, store, o, made, &err);
   }
   cli_result_close(&result);
   return status == BKI_OK ? BKI_OK : cli_error(&err);

@@ -6,6 +6,7 @@
 
 #include "fail.h"
 #include "html_internal.h"
+#include "same_file.h"
 #include "sha256.h"
 
 static bki_status write_buffer(bki_strbuf *text, bki_sink *sink, bki_error *err) {
@@ -83,7 +84,7 @@ static bki_status write_slot(bki_str name, const bki_html_report *report, bki_si
   return bki_fail(err, BKI_E_INTERNAL, "the template of the report asks for \"%.*s\"", (int)name.size, name.data);
 }
 
-bki_status bki_html_write(const bki_html_report *report, bki_sink *sink, bki_error *err) {
+static bki_status write_page(const bki_html_report *report, bki_sink *sink, bki_error *err) {
   const bki_html_asset template = bki_html_template();
   const char *at = template.data;
   const char *end = at + template.size;
@@ -97,4 +98,19 @@ bki_status bki_html_write(const bki_html_report *report, bki_sink *sink, bki_err
     BKI_TRY(write_slot((bki_str){open + 2, (size_t)(close - open - 2)}, report, sink, err));
     at = close + 2;
   }
+}
+
+bki_status bki_html_save(const bki_html_report *report, const char *path, const char *store_path, bool force,
+                         bki_error *err) {
+  if (bki_same_file(path, store_path)) {
+    return bki_fail_at(err, BKI_E_USAGE, path, 0, -1, "the report would be the store");
+  }
+  bki_sink *sink;
+  BKI_TRY(bki_sink_open(&sink, path, force, err));
+  bki_status status = write_page(report, sink, err);
+  if (status != BKI_OK) {
+    bki_sink_discard(sink);
+    return status;
+  }
+  return bki_sink_commit(sink, err);
 }

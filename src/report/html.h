@@ -2,6 +2,7 @@
 #ifndef BKI_REPORT_HTML_H
 #define BKI_REPORT_HTML_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,7 +32,9 @@ typedef struct bki_html_report {
   int64_t made; /* when, in seconds since 1970; negative: the report does not say */
 } bki_html_report;
 
-/* Writes it into an open sink. The same report gives the same bytes. Errors: those of the store and the sink. */
-bki_status bki_html_write(const bki_html_report *report, bki_sink *sink, bki_error *err);
+/* Writes it to `path` (bki_sink_open), which appears when all of it is there. The same report gives the same bytes.
+ * Errors: those of the store and the sink; BKI_E_USAGE: `path` is the store, at store_path, whatever `force` says. */
+bki_status bki_html_save(const bki_html_report *report, const char *path, const char *store_path, bool force,
+                         bki_error *err);
 
 #endif
