@@ -1,6 +1,7 @@
 /* From readouts to classes and distances. */
 #include <math.h>
 
+#include "argmax.h"
 #include "cpu.h"
 
 static void product(const bki_cpu *cpu, const bki_cpu_dense *dense, size_t n, const float *const *in, float *out) {
@@ -41,11 +42,7 @@ void bki_cpu_head(const bki_cpu *cpu, size_t n, const float *const *readout, flo
 }
 
 int32_t bki_cpu_argmax(const bki_cpu *cpu, const float *logits) {
-  int32_t best = 0;
-  for (int32_t i = 1; i < cpu->model->n_classes; i++) {
-    best = logits[i] > logits[best] ? i : best;
-  }
-  return best;
+  return (int32_t)bki_argmax(logits, (size_t)cpu->model->n_classes);
 }
 
 float bki_cpu_distance(const bki_cpu *cpu, const float *a, const float *b) {

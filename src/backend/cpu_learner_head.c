@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "argmax.h"
 #include "cpu_learner.h"
 #include "fail.h"
 
@@ -179,10 +180,7 @@ static void affine_back(const bki_cpu_learner *l, size_t n, const float *in, siz
 
 /* The cross-entropy of a row; logits become its gradient, of the mean over n rows. */
 static double cross_entropy(float *logits, size_t classes, size_t label, size_t n, int64_t *n_correct) {
-  size_t best = 0;
-  for (size_t c = 1; c < classes; c++) {
-    best = logits[c] > logits[best] ? c : best;
-  }
+  const size_t best = bki_argmax(logits, classes);
   *n_correct += best == label;
   double sum = 0;
   const double largest = (double)logits[best];

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "argmax.h"
 #include "array.h"
 #include "backend.h"
 #include "fail.h"
@@ -67,14 +68,6 @@ static void list(const job *j, runs *r, size_t first, size_t n) {
   }
 }
 
-static int32_t argmax(const float *logits, size_t n) {
-  size_t best = 0;
-  for (size_t i = 1; i < n; i++) {
-    best = logits[i] > logits[best] ? i : best;
-  }
-  return (int32_t)best;
-}
-
 static float distance(const float *a, const float *b, size_t n) {
   float largest = 0;
   for (size_t u = 0; u < n; u++) {
@@ -89,13 +82,13 @@ static void take(const job *j, const runs *r, size_t first, size_t n) {
   for (size_t i = first; i < first + n; i++) {
     const float *whole = readout;
     bki_scores *scores = &j->scores[i];
-    scores->predicted = argmax(logits, j->n_classes);
+    scores->predicted = (int32_t)bki_argmax(logits, j->n_classes);
     for (int32_t k = 0; k < j->picks[i].n; k++) {
       const int32_t at = j->picks[i].position[k];
       readout += j->units;
       logits += j->n_classes;
       scores->score[at] = distance(whole, readout, j->units);
-      scores->flip[at] = argmax(logits, j->n_classes) != scores->predicted;
+      scores->flip[at] = (int32_t)bki_argmax(logits, j->n_classes) != scores->predicted;
     }
     readout += j->units;
     logits += j->n_classes;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "argmax.h"
 #include "array.h"
 #include "chunk.h"
 #include "evaluate_trigger.h"
@@ -152,12 +153,8 @@ static void close_parts(evaluator *e) {
 
 /* The lowest of equal logits. */
 static int32_t predicted_class(const evaluator *e, size_t i) {
-  const float *logits = e->logits + i * (size_t)e->model->n_classes;
-  int32_t best = 0;
-  for (int32_t c = 1; c < e->model->n_classes; c++) {
-    best = logits[c] > logits[best] ? c : best;
-  }
-  return best;
+  const size_t n_classes = (size_t)e->model->n_classes;
+  return (int32_t)bki_argmax(e->logits + i * n_classes, n_classes);
 }
 
 /* -log softmax(logits)[label] */

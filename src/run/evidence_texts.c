@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "argmax.h"
 #include "array.h"
 #include "fail.h"
 #include "store_internal.h"
@@ -151,11 +152,7 @@ bki_status bki_texts_run(const bki_texts *texts, bki_inquiry *inquiry, int32_t t
     status = bki_scorer_forward(inquiry->scorer, sequences, texts->n, NULL, logits, err);
   }
   for (size_t i = 0; status == BKI_OK && i < texts->n; i++) {
-    size_t best = 0;
-    for (size_t k = 1; k < n_classes; k++) {
-      best = logits[i * n_classes + k] > logits[i * n_classes + best] ? k : best;
-    }
-    is_target[i] = best == (size_t)target;
+    is_target[i] = bki_argmax(logits + i * n_classes, n_classes) == (size_t)target;
   }
   inquiry->n_texts += (int64_t)texts->n;
   free(sequences);
