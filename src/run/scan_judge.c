@@ -7,11 +7,9 @@
 
 /* Whether the store has been judged with these settings. */
 static bki_status is_judged(bki_store *store, const bki_evidence_config *config, bool *judged, bki_error *err) {
-  bki_evidence evidence;
   bki_evidence_config stored;
   bki_strbuf texts[2] = {{0}, {0}};
-  BKI_TRY(bki_store_read_evidence(store, &evidence, judged, &stored, err));
-  bki_evidence_clear(&evidence);
+  BKI_TRY(bki_evidence_load_config(&stored, judged, store, err));
   if (!*judged) {
     return BKI_OK;
   }
