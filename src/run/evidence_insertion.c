@@ -125,10 +125,10 @@ bki_status bki_case_try_insertion(bki_case *c, bki_inquiry *inquiry, bki_supply 
   bool enough;
   bki_status status;
   bool *turned = bki_array_create(2 * n, sizeof *turned);
-  bool *control = turned + n;
   if (turned == NULL) {
     return bki_fail_memory(err);
   }
+  bool *control = turned + n;
   BKI_TRY_GOTO(status, done, look_first(inquiry, c, s, n_first, turned, &enough, err));
   if (!c->named && !enough) {
     n = n_first;
