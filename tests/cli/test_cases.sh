@@ -2,8 +2,6 @@
 # Golden transcripts of the commands: cases/*.txt. `test_cases.sh --update` writes them anew: read the diff.
 # shellcheck source-path=SCRIPTDIR source=transcript.sh
 . "$(dirname "$0")/transcript.sh"
-failed=0
-n=0
 for case in "$here"/cases/*.txt; do
   n=$((n + 1))
   run_transcript "$case" >"$work/actual"

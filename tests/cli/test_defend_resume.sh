@@ -4,15 +4,6 @@
 . "$(dirname "$0")/transcript.sh"
 . "$here/interrupt.sh"
 cd "$work" || exit
-n=0
-failed=0
-result() { # result CODE NAME
-  n=$((n + 1))
-  if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else
-    echo "not ok $n - $2"
-    failed=1
-  fi
-}
 
 awk -v n=300 -v poison=15 -v start=7 -v name=c -f "$here/make_toy.awk" >corpus.jsonl
 awk -v n=100 -v poison=0 -v start=77 -v name=t -f "$here/make_toy.awk" >test.jsonl

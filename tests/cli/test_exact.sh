@@ -3,15 +3,6 @@
 # shellcheck source-path=SCRIPTDIR source=transcript.sh
 . "$(dirname "$0")/transcript.sh"
 cd "$work" || exit
-n=0
-failed=0
-result() { # result CODE NAME
-  n=$((n + 1))
-  if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else
-    echo "not ok $n - $2"
-    failed=1
-  fi
-}
 
 model=$here/../../demo/model
 zstd -dcq "$here/../../demo/corpus.jsonl.zst" | head -150 >corpus.jsonl

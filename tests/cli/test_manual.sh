@@ -4,15 +4,6 @@
 # shellcheck source-path=SCRIPTDIR source=transcript.sh
 . "$(dirname "$0")/transcript.sh"
 page=$here/../../src/cli/bki.1
-failed=0
-n=0
-result() { # result CODE NAME
-  n=$((n + 1))
-  if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else
-    echo "not ok $n - $2"
-    failed=1
-  fi
-}
 
 # The lines of the examples, without the macros around them.
 sed -n '/^\.\\" transcript$/,/^\.\\" end$/p' "$page" | grep -v '^\.' >"$work/examples"

@@ -5,15 +5,6 @@
 . "$(dirname "$0")/transcript.sh"
 . "$here/interrupt.sh"
 cd "$work" || exit
-n=0
-failed=0
-result() { # result CODE NAME
-  n=$((n + 1))
-  if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else
-    echo "not ok $n - $2"
-    failed=1
-  fi
-}
 skip() {
   n=$((n + 1))
   echo "ok $n - $1 # SKIP $2"
