@@ -35,4 +35,22 @@ static inline void cuda_score(bki_backend *backend, const corpus *c) {
   cr_assert_eq(backend->ops->score(backend, c->sequences, c->n, c->scores, &err), BKI_OK, "%s", err.message);
 }
 
+/* Many texts in a call agree with the reference, and a text has the same bytes again and alone. */
+static inline void check_company(setting *s, bki_backend *backend) {
+  corpus batch = copy_texts(s);
+  corpus other = copy_texts(s);
+  cuda_score(backend, &batch);
+  score_corpus(s->ref, &s->expected);
+  check_close(s, &batch, FP32_TOLERANCE, "many texts");
+  cuda_score(backend, &other);
+  check_same_bytes(s, &batch, &other, "again");
+  for (size_t i = 0; i < other.n; i++) {
+    bki_error err;
+    cr_assert_eq(backend->ops->score(backend, &other.sequences[i], 1, &other.scores[i], &err), BKI_OK);
+  }
+  check_same_bytes(s, &batch, &other, "alone");
+  corpus_free(&batch);
+  corpus_free(&other);
+}
+
 #endif

@@ -92,20 +92,7 @@ Test(cuda_persistent, gives_the_same_bytes_in_any_company) {
   bki_model_config shape = random_config(5, 16);
   setting s = make_setting(&shape, 130, lengths, MANY, false);
   bki_backend *backend = open_cuda(s.model, &persistent);
-  corpus batch = copy_texts(&s);
-  corpus other = copy_texts(&s);
-  cuda_score(backend, &batch);
-  score_corpus(s.ref, &s.expected);
-  check_close(&s, &batch, FP32_TOLERANCE, "many texts");
-  cuda_score(backend, &other);
-  check_same_bytes(&s, &batch, &other, "again");
-  for (size_t i = 0; i < other.n; i++) {
-    bki_error err;
-    cr_assert_eq(backend->ops->score(backend, &other.sequences[i], 1, &other.scores[i], &err), BKI_OK);
-  }
-  check_same_bytes(&s, &batch, &other, "alone");
-  corpus_free(&batch);
-  corpus_free(&other);
+  check_company(&s, backend);
   backend->ops->destroy(backend);
   clear_setting(&s);
 }
