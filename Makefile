@@ -16,12 +16,16 @@ all: build
 deps:
 	@$(PACKAGES) build
 
-build: deps
+configure: deps
 	@cmake --preset release -G Ninja -DBKI_TESTS=OFF -DBKI_BENCH=OFF -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+
+build: configure
 	@cmake --build --preset release
 
-demo: build
+# Without the CUDA module, whose kernels take minutes to compile where nvcc is.
+demo: configure
 	@$(PACKAGES) demo
+	@cmake --build --preset release --target bki
 	@demo/run.sh build/release/src/cli/bki
 
 check: deps
@@ -43,4 +47,4 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all deps build demo check check-long install format clean
+.PHONY: all deps configure build demo check check-long install format clean
