@@ -113,6 +113,11 @@ BKI_API bki_status bki_model_encode(const bki_model *model, bki_str text, bki_en
 /* The class of a label: by name, else a canonical decimal number 0 .. C-1; -1 when it is neither. */
 BKI_API int32_t bki_model_find_class(const bki_model *model, bki_str label);
 
+/* The same where a label has to be one: else *out is -1 and an error of the status `unknown` says "expected WHAT that
+ * the model knows", the classes and the label. */
+BKI_API bki_status bki_model_expect_class(const bki_model *model, bki_str label, const char *what, bki_status unknown,
+                                          int32_t *out, bki_error *err);
+
 /* The stored self-test: texts with the logits [C] of the framework that trained the model. */
 BKI_API size_t bki_model_selftest_count(const bki_model *model);
 BKI_API void bki_model_selftest_get(const bki_model *model, size_t i, bki_str *text, const float **logits);

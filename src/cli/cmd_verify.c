@@ -53,28 +53,15 @@ static void add_own_options(cli_command_line *line, verify_options *o) {
   CLI_ADD_OPTIONS(line, options);
 }
 
-/* The class of a name; -1 when there was none to find. */
-static bki_status find_class(const bki_store *store, const char *name, int32_t *out, bki_error *err) {
-  *out = -1;
-  if (name == NULL) {
-    return BKI_OK;
-  }
-  for (int32_t i = 0; i < bki_store_n_classes(store); i++) {
-    if (strcmp(bki_store_classes(store)[i], name) == 0) {
-      *out = i;
-      return BKI_OK;
-    }
-  }
-  *err = (bki_error){.status = BKI_E_USAGE, .byte = -1};
-  snprintf(err->message, sizeof err->message, "expected a class of the store, found --target %.200s", name);
-  return BKI_E_USAGE;
-}
-
 /* The whole store, whose verdict is kept, or a phrase. */
 static bki_status judge(verify_options *o, bki_store *store, const bki_model *model, bki_scorer *scorer,
                         const char *phrase, bki_evidence *out, bki_error *err) {
-  int32_t target;
-  bki_status status = find_class(store, o->target, &target, err);
+  int32_t target = -1;
+  bki_status status = BKI_OK;
+  if (o->target != NULL) {
+    const bki_str name = {o->target, strlen(o->target)};
+    status = bki_model_expect_class(model, name, "a target", BKI_E_USAGE, &target, err);
+  }
   if (status == BKI_OK && phrase != NULL) {
     const bki_str text = {phrase, strlen(phrase)};
     return bki_evidence_verify(out, store, model, scorer, &o->config, text, target, err);

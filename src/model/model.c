@@ -113,6 +113,20 @@ int32_t bki_model_find_class(const bki_model *model, bki_str label) {
   return id != NULL ? *id : parse_index(label, model->config.n_classes);
 }
 
+bki_status bki_model_expect_class(const bki_model *model, bki_str label, const char *what, bki_status unknown,
+                                  int32_t *out, bki_error *err) {
+  *out = bki_model_find_class(model, label);
+  if (*out >= 0) {
+    return BKI_OK;
+  }
+  const char *first = model->config.classes[0];
+  char first_quoted[BKI_QUOTE_SIZE];
+  char quoted[BKI_QUOTE_SIZE];
+  return bki_fail(err, unknown, "expected %s that the model knows (%d classes: %s, ...), found %s", what,
+                  model->config.n_classes, bki_quote(first_quoted, (bki_str){first, strlen(first)}),
+                  bki_quote(quoted, label));
+}
+
 size_t bki_model_selftest_count(const bki_model *model) {
   return model->n_selftest;
 }

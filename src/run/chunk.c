@@ -155,16 +155,8 @@ static bki_status keep_label(scratch *s, bki_str label, bki_str *out, bki_error 
 }
 
 static bki_status find_label(const bki_model *model, bki_str label, int32_t *out, bki_error *err) {
-  *out = label.data == NULL ? -1 : bki_model_find_class(model, label);
-  if (label.data != NULL && *out < 0) {
-    const bki_model_config *config = bki_model_get_config(model);
-    char found[BKI_QUOTE_SIZE];
-    char first[BKI_QUOTE_SIZE];
-    const char *name = config->classes[0];
-    return bki_fail(err, BKI_E_DATA, "expected a label that the model knows (%d classes: %s, ...), found %s",
-                    config->n_classes, bki_quote(first, (bki_str){name, strlen(name)}), bki_quote(found, label));
-  }
-  return BKI_OK;
+  *out = -1;
+  return label.data == NULL ? BKI_OK : bki_model_expect_class(model, label, "a label", BKI_E_DATA, out, err);
 }
 
 static bki_status encode(bki_chunk *chunk, scratch *s, bki_chunk_record *record, bki_error *err) {

@@ -91,11 +91,8 @@ static bki_status find_format(defence *d, bki_error *err) {
 static bki_status check_targets(const defence *d, const bki_model *model, bki_error *err) {
   for (size_t i = 0; i < d->config->n_backdoors; i++) {
     const char *target = d->config->backdoors[i].target;
-    bki_str name = {target, strlen(target)};
-    if (bki_model_find_class(model, name) < 0) {
-      char quoted[BKI_QUOTE_SIZE];
-      return bki_fail(err, BKI_E_USAGE, "target %s is no class of the model", bki_quote(quoted, name));
-    }
+    int32_t class;
+    BKI_TRY(bki_model_expect_class(model, (bki_str){target, strlen(target)}, "a target", BKI_E_USAGE, &class, err));
   }
   return BKI_OK;
 }

@@ -86,16 +86,9 @@ static bki_status find_targets(evaluator *e, bki_error *err) {
   for (size_t b = 0; b < e->config->n_backdoors; b++) {
     const bki_backdoor *backdoor = &e->config->backdoors[b];
     const bki_str target = {backdoor->target, strlen(backdoor->target)};
-    const int32_t class = bki_model_find_class(e->config->model, target);
-    if (class < 0) {
-      char found[BKI_QUOTE_SIZE];
-      char first[BKI_QUOTE_SIZE];
-      const char *name = e->model->classes[0];
-      return bki_fail(err, BKI_E_USAGE, "expected a target that the model knows (%d classes: %s, ...), found %s",
-                      e->model->n_classes, bki_quote(first, (bki_str){name, strlen(name)}), bki_quote(found, target));
-    }
+    BKI_TRY(
+        bki_model_expect_class(e->config->model, target, "a target", BKI_E_USAGE, &e->result.attacks[b].target, err));
     BKI_TRY(bki_triggering_check(e->triggering, backdoor->trigger, err));
-    e->result.attacks[b].target = class;
   }
   return BKI_OK;
 }

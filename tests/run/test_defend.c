@@ -346,7 +346,7 @@ Test(defend, tells_a_wrong_target_or_truth_before_it_retrains) {
   defence d;
   defence_init(&d);
   d.backdoor.target = "neutral";
-  expect_refused(&d, BKI_E_USAGE, "target \"neutral\"");
+  expect_refused(&d, BKI_E_USAGE, "found \"neutral\"");
   cr_expect_eq(d.n_steps, 1);
   d.backdoor.target = "positive";
   scratch_write(d.config.truth_path, "{\"id\": \"x\"}\n", 12);
