@@ -114,15 +114,20 @@ static inline void bki_k_pack_weight(bki_k_kind kind, void *image, int32_t H, in
   }
 }
 
-// Image of W_hh [4H, H] (rows i, f, g, o of H units each), bki_k_weights_bytes, aligned as malloc does. Returns 1; 0
-// where a weight is not finite or the kind cannot hold it: such a model is not for this kind.
-static inline int bki_k_pack_weights(bki_k_kind kind, void *image, const float *w_hh, int32_t H) {
+// Whether the kind can hold W_hh [4H, H]: weights are finite, and in half precision too.
+static inline int bki_k_weights_fit(bki_k_kind kind, const float *w_hh, int32_t H) {
   const int64_t n = (int64_t)4 * H * H;
   for (int64_t i = 0; i < n; i++) {
     if (!isfinite(w_hh[i]) || (kind != BKI_K_FP32 && kind != BKI_K_SPLIT && fabsf(w_hh[i]) > 65504.0f)) {
       return 0;
     }
   }
+  return 1;
+}
+
+// Image of W_hh [4H, H] (rows i, f, g, o of H units each) that fits, bki_k_weights_bytes, aligned as malloc does.
+static inline void bki_k_pack_weights(bki_k_kind kind, void *image, const float *w_hh, int32_t H) {
+  const int64_t n = (int64_t)4 * H * H;
   const float scale = kind == BKI_K_SPLIT ? bki_k_split_scale(w_hh, n) : 1.0f;
   for (int32_t gate = 0; gate < 4; gate++) {
     for (int32_t u = 0; u < H; u++) {
@@ -136,7 +141,6 @@ static inline int bki_k_pack_weights(bki_k_kind kind, void *image, const float *
     const float back[4] = {1.0f / scale, 0, 0, 0};
     memcpy((char *)image + 4 * n, back, sizeof back);
   }
-  return 1;
 }
 
 #endif

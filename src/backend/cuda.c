@@ -114,16 +114,20 @@ static bki_status create(bki_backend **out, const bki_model_config *model, const
   if (cuda == NULL) {
     return bki_fail_memory(err);
   }
+  const bki_cuda_engine *engine = find_engine(config->engine);
   *cuda = (cuda_backend){.base = {.ops = &bki_backend_cuda}, .increments = config->increments};
   cuda->n_workers = config->n_devices > 0 ? config->n_devices : 1;
   cuda->workers = bki_array_create(cuda->n_workers, sizeof *cuda->workers);
   bki_status status = cuda->workers == NULL ? bki_fail_memory(err) : BKI_OK;
   for (size_t i = 0; status == BKI_OK && i < cuda->n_workers; i++) {
-    status = bki_cuda_worker_create(&cuda->workers[i], devices[i], config->gpu_memory, model, parameters,
-                                    find_engine(config->engine), config->precision, err);
+    status = bki_cuda_worker_create(&cuda->workers[i], devices[i], config->gpu_memory, model, parameters, engine,
+                                    config->precision, err);
   }
   if (status == BKI_OK) {
     status = check_ways(cuda, err);
+  }
+  for (size_t i = 0; status == BKI_OK && i < cuda->n_workers; i++) {
+    status = bki_cuda_worker_load(&cuda->workers[i], err);
   }
   if (status != BKI_OK) {
     destroy(&cuda->base);

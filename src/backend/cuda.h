@@ -83,6 +83,9 @@ typedef struct bki_cuda_worker bki_cuda_worker;
 typedef struct bki_cuda_engine {
   int n_lanes;       /* at most BKI_CUDA_MAX_LANES */
   bool makes_scores; /* `run` fills lane->distances too: a score for the slot of every variant */
+  /* Whether it runs the model on the worker's GPU, and in which way: nothing is on the device yet. NULL: it does.
+   * Errors: BKI_E_USAGE, BKI_E_DEVICE. */
+  bki_status (*choose)(bki_cuda_worker *worker, bki_error *err);
   /* Weights in the engine's form into worker->engine. Errors: BKI_E_DEVICE. */
   bki_status (*create)(bki_cuda_worker *worker, bki_error *err);
   void (*destroy)(bki_cuda_worker *worker);
@@ -126,9 +129,12 @@ struct bki_cuda_worker {
   bki_cuda_lane lanes[BKI_CUDA_MAX_LANES]; /* [ops->n_lanes] */
 };
 
+/* Opens the GPU; what the engine has to say against it is said here. */
 bki_status bki_cuda_worker_create(bki_cuda_worker *worker, int ordinal, double memory_share,
                                   const bki_model_config *model, const bki_parameters *parameters,
                                   const bki_cuda_engine *engine, bki_precision precision, bki_error *err);
+/* Weights, lanes and engine: then it can run. When that fails it is to be destroyed. */
+bki_status bki_cuda_worker_load(bki_cuda_worker *worker, bki_error *err);
 void bki_cuda_worker_destroy(bki_cuda_worker *worker);
 /* Halves the groups after the device ran out of memory. False: they are as small as they get. */
 bool bki_cuda_worker_shrink(bki_cuda_worker *worker);

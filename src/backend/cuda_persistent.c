@@ -10,10 +10,14 @@
 /* Some thirty items for each that a large GPU works on at a time: what it waits for at the end of a group is little. */
 enum { LANES = 3, BEST_SLOTS = 1 << 18 };
 
-static bki_status create(bki_cuda_worker *worker, bki_error *err) {
+static bki_status choose(bki_cuda_worker *worker, bki_error *err) {
   bki_cuda_persistent_model *e = calloc(1, sizeof *e);
   worker->engine = e;
-  return e == NULL ? bki_fail_memory(err) : bki_cuda_persistent_model_make(e, worker, err);
+  return e == NULL ? bki_fail_memory(err) : bki_cuda_persistent_model_choose(e, worker, err);
+}
+
+static bki_status create(bki_cuda_worker *worker, bki_error *err) {
+  return bki_cuda_persistent_model_make(worker->engine, worker, err);
 }
 
 static void destroy(bki_cuda_worker *worker) {
@@ -147,6 +151,7 @@ static void clear_lane(bki_cuda_lane *lane) {
 
 const bki_cuda_engine bki_cuda_persistent = {.n_lanes = LANES,
                                              .makes_scores = true,
+                                             .choose = choose,
                                              .create = create,
                                              .destroy = destroy,
                                              .held_bytes = held_bytes,

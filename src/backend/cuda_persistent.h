@@ -15,8 +15,10 @@ typedef struct bki_cuda_persistent_model {
   } half[2];
 } bki_cuda_persistent_model;
 
-/* Chooses the kind that the worker's GPU runs in its arithmetic, and fills the tables. Errors: BKI_E_DEVICE: no kind
- * runs there; BKI_E_USAGE: the model's numbers are too large for it. What was made stays, to be cleared. */
+/* Chooses the kind that the worker's GPU runs in its arithmetic. Errors: BKI_E_DEVICE: no kind runs there; BKI_E_USAGE:
+ * the model's numbers are too large for it. */
+bki_status bki_cuda_persistent_model_choose(bki_cuda_persistent_model *model, bki_cuda_worker *worker, bki_error *err);
+/* Fills the tables for that kind. Errors: BKI_E_DEVICE. What was made stays, to be cleared. */
 bki_status bki_cuda_persistent_model_make(bki_cuda_persistent_model *model, bki_cuda_worker *worker, bki_error *err);
 void bki_cuda_persistent_model_clear(bki_cuda_persistent_model *model);
 

@@ -63,6 +63,19 @@ static bki_status choose_kind(bki_cuda_persistent_model *model, bki_cuda_worker 
   return BKI_OK;
 }
 
+/* The image of W_hh is made of numbers that the kind can hold. */
+static bki_status check_weights(const bki_cuda_persistent_model *model, const bki_cuda_worker *w, bki_error *err) {
+  for (int half = 0; half < 2; half++) {
+    if (!bki_k_weights_fit(model->kind, w->parameters->lstm[half].w_hh, w->model->hidden)) {
+      return bki_fail(
+          err, BKI_E_USAGE,
+          "engine persistent: precision %s is for recurrent weights up to 65504, found larger ones: use fp32",
+          bki_precision_name(w->precision));
+    }
+  }
+  return BKI_OK;
+}
+
 static bki_status make_image(bki_cuda_persistent_model *model, bki_cuda_worker *w, int half, bki_error *err) {
   const int32_t H = w->model->hidden;
   const size_t bytes = (size_t)bki_k_weights_bytes(model->kind, H);
@@ -70,16 +83,8 @@ static bki_status make_image(bki_cuda_persistent_model *model, bki_cuda_worker *
   if (image == NULL) {
     return bki_fail_memory(err);
   }
-  bki_status status = BKI_OK;
-  if (!bki_k_pack_weights(model->kind, image, w->parameters->lstm[half].w_hh, H)) {
-    status =
-        bki_fail(err, BKI_E_USAGE,
-                 "engine persistent: precision %s is for recurrent weights up to 65504, found larger ones: use fp32",
-                 bki_precision_name(w->precision));
-  }
-  if (status == BKI_OK) {
-    status = bki_cuda_reserve(&w->device, &model->half[half].weights, 1, bytes, err);
-  }
+  bki_k_pack_weights(model->kind, image, w->parameters->lstm[half].w_hh, H);
+  bki_status status = bki_cuda_reserve(&w->device, &model->half[half].weights, 1, bytes, err);
   if (status == BKI_OK) {
     status = bki_cuda_upload(&w->device, model->half[half].weights.data, image, bytes, err);
   }
@@ -153,9 +158,13 @@ static bki_status make_table(bki_cuda_persistent_model *model, bki_cuda_worker *
   return status;
 }
 
-bki_status bki_cuda_persistent_model_make(bki_cuda_persistent_model *model, bki_cuda_worker *worker, bki_error *err) {
+bki_status bki_cuda_persistent_model_choose(bki_cuda_persistent_model *model, bki_cuda_worker *worker, bki_error *err) {
   BKI_TRY(check_range(worker->model, worker->parameters, err));
   BKI_TRY(choose_kind(model, worker, err));
+  return check_weights(model, worker, err);
+}
+
+bki_status bki_cuda_persistent_model_make(bki_cuda_persistent_model *model, bki_cuda_worker *worker, bki_error *err) {
   for (int half = 0; half < 2; half++) {
     BKI_TRY(make_image(model, worker, half, err));
     BKI_TRY(make_table(model, worker, half, err));

@@ -62,13 +62,7 @@ static void share_memory(bki_cuda_worker *w) {
 
 static bki_status create(bki_cuda_worker *w, int ordinal, double memory_share, bki_error *err) {
   BKI_TRY(bki_cuda_device_open(&w->device, ordinal, memory_share, err));
-  BKI_TRY(bki_cuda_tensors_create(&w->tensors, &w->device, w->model, w->parameters, err));
-  for (int i = 0; i < w->ops->n_lanes; i++) {
-    BKI_TRY(create_lane(w, &w->lanes[i], err));
-  }
-  BKI_TRY(w->ops->create(w, err));
-  share_memory(w);
-  return bki_cuda_head_create(w, err);
+  return w->ops->choose == NULL ? BKI_OK : w->ops->choose(w, err);
 }
 
 static bki_cuda_math math_of(bki_precision precision) {
@@ -87,6 +81,17 @@ bki_status bki_cuda_worker_create(bki_cuda_worker *worker, int ordinal, double m
     bki_cuda_worker_destroy(worker);
   }
   return status;
+}
+
+bki_status bki_cuda_worker_load(bki_cuda_worker *worker, bki_error *err) {
+  BKI_TRY(bki_cuda_device_use(&worker->device, err));
+  BKI_TRY(bki_cuda_tensors_create(&worker->tensors, &worker->device, worker->model, worker->parameters, err));
+  for (int i = 0; i < worker->ops->n_lanes; i++) {
+    BKI_TRY(create_lane(worker, &worker->lanes[i], err));
+  }
+  BKI_TRY(worker->ops->create(worker, err));
+  share_memory(worker);
+  return bki_cuda_head_create(worker, err);
 }
 
 void bki_cuda_worker_destroy(bki_cuda_worker *worker) {

@@ -175,8 +175,13 @@ static bki_status run_engine(const bki_cuda_engine *engine, const setting *s, co
   bki_cuda_job job = {.sequences = got->sequences, .extent = BKI_EXTENT_VARIANTS, .scores = got->scores};
   BKI_TRY(bki_cuda_worker_create(&worker, 0, 0.8, bki_model_get_config(s->model), bki_model_parameters(s->model),
                                  engine, BKI_PRECISION_FP32, err));
-  BKI_TRY(bki_cuda_job_plan(&job, got->n, max_slots, err));
-  const bki_status status = bki_cuda_worker_run(&worker, &job, err);
+  bki_status status = bki_cuda_worker_load(&worker, err);
+  if (status == BKI_OK) {
+    status = bki_cuda_job_plan(&job, got->n, max_slots, err);
+  }
+  if (status == BKI_OK) {
+    status = bki_cuda_worker_run(&worker, &job, err);
+  }
   bki_cuda_job_clear(&job);
   bki_cuda_worker_destroy(&worker);
   return status;
@@ -208,6 +213,47 @@ Test(cuda_persistent_faults, a_device_that_errs_is_an_error_and_not_a_score) {
     cr_assert_eq(standin_leaks(), 0);
   }
   clear_setting(&s);
+}
+
+static void check_refused(const bki_model *model, const cuda_options *options, bki_status status, const char *message) {
+  bki_backend *backend = NULL;
+  bki_error err;
+  cr_assert_eq(create_cuda(&backend, model, options, &err), status);
+  cr_assert_str_eq(err.message, message);
+  cr_assert(standin_calls("cudaMalloc") == 0 && standin_calls("cudaMemcpyAsync") == 0);
+  cr_assert_eq(standin_leaks(), 0);
+}
+
+Test(cuda_persistent_faults, what_a_gpu_or_a_model_is_not_for_is_refused_before_anything_is_uploaded) {
+  static const int32_t devices[] = {0, 1};
+  cuda_options options = {.engine = BKI_ENGINE_PERSISTENT, .devices = devices, .n_devices = 2};
+  bki_model_config shape = random_config(5, 128);
+  bki_model *model = random_model(1, &shape);
+  standin_reset(2, 0);
+  standin_set_capability(1, 8, 0);
+  options.precision = BKI_PRECISION_FP16;
+  check_refused(model, &options, BKI_E_USAGE,
+                "engine persistent: expected GPUs that compute precision fp16 in one way, found wgmma on GPU 0 and "
+                "mma.sync on GPU 1: name GPUs of one kind");
+  standin_set_capability(1, 7, 5);
+  check_refused(model, &options, BKI_E_DEVICE,
+                "GPU 1 (stand-in 1): engine persistent does not run there in fp16 with a hidden size of 128: use "
+                "incremental");
+  options.n_devices = 1;
+  bki_model_parameters(model)->lstm[1].w_hh[3] = -65505;
+  check_refused(model, &options, BKI_E_USAGE,
+                "engine persistent: precision fp16 is for recurrent weights up to 65504, found larger ones: use fp32");
+  options.n_devices = 2; /* fp32 is for all of these */
+  options.precision = BKI_PRECISION_FP32;
+  bki_backend *backend = open_cuda(model, &options);
+  cr_assert_str_eq(backend->isa, "cuda");
+  backend->ops->destroy(backend);
+  bki_model_parameters(model)->embedding[7] = NAN;
+  standin_reset(2, 0);
+  check_refused(model, &options, BKI_E_USAGE,
+                "engine persistent: expected a model whose sums stay finite in fp32, found weights or vectors that are "
+                "too large: use incremental");
+  bki_model_destroy(model);
 }
 
 Test(cuda_persistent_faults, a_group_is_prepared_before_the_one_in_front_of_it_runs) {

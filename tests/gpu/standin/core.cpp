@@ -134,6 +134,12 @@ void standin_reset(int n_devices, size_t memory_bytes) {
   refuse_no_products();
 }
 
+void standin_set_capability(int device, int major, int minor) {
+  const std::lock_guard<std::recursive_mutex> hold(lock);
+  devices().at(static_cast<size_t>(device))->major = major;
+  devices().at(static_cast<size_t>(device))->minor = minor;
+}
+
 void standin_fail(const char *function, int nth, int status) {
   const std::lock_guard<std::recursive_mutex> hold(lock);
   failures.push_back({function, nth, status});

@@ -49,6 +49,8 @@ struct stream;
 struct device {
   int number = 0;    // of the machine: CUDA_VISIBLE_DEVICES may show it as another
   size_t total = 0;  // bytes of memory
+  int major = 9;     // compute capability
+  int minor = 0;
   size_t used = 0;
   size_t peak = 0;
   cudaError_t sticky = cudaSuccess;

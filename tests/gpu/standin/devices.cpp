@@ -169,8 +169,8 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *out, int number) {
   out->maxThreadsPerMultiProcessor = 2048;
   out->multiProcessorCount = 2;
   out->l2CacheSize = 1 << 20;
-  out->major = 9;
-  out->minor = 0;
+  out->major = d.major;
+  out->minor = d.minor;
   out->pciBusID = d.number + 1;
   return cudaSuccess;
 }
@@ -190,8 +190,8 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, in
     case cudaDevAttrMemoryClockRate: *value = 1000000; break;
     case cudaDevAttrGlobalMemoryBusWidth: *value = 64; break;
     case cudaDevAttrL2CacheSize: *value = 1 << 20; break;
-    case cudaDevAttrComputeCapabilityMajor: *value = 9; break;
-    case cudaDevAttrComputeCapabilityMinor: *value = 0; break;
+    case cudaDevAttrComputeCapabilityMajor: *value = devices()[static_cast<size_t>(number)]->major; break;
+    case cudaDevAttrComputeCapabilityMinor: *value = devices()[static_cast<size_t>(number)]->minor; break;
     case cudaDevAttrPciBusId: *value = devices()[static_cast<size_t>(number)]->number + 1; break;
     default: return c.finish(cudaErrorInvalidValue);
   }

@@ -25,6 +25,9 @@ enum {
  * afterwards. No other host thread may be in a call. */
 void standin_reset(int n_devices, size_t memory_bytes);
 
+/* Of a device that is visible, until the reset; 9.0 otherwise. All else of the device stays as it is. */
+void standin_set_capability(int device, int major, int minor);
+
 /* The nth call from now on (1: the next) of a function returns this status of its library and does nothing else, but
  * that what frees or destroys still does so. "launch" is the launch of a kernel. A status that CUDA says breaks the
  * context (launch failure, illegal address, ...) is one that the device then gives for every call until standin_reset,
