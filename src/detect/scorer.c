@@ -141,7 +141,8 @@ static void close_backend(bki_backend *backend) {
 /* Back to fp32, for a reason; NULL: the screen has one itself. */
 static void give_up_screening(bki_scorer *scorer, const char *reason) {
   if (reason != NULL) {
-    snprintf(scorer->screening.reason, sizeof scorer->screening.reason, "%s", reason);
+    snprintf(scorer->screening.reason, sizeof scorer->screening.reason, "%.*s",
+             (int)sizeof scorer->screening.reason - 1, reason);
   } else {
     scorer->screening = *bki_screen_get(scorer->screen);
   }
@@ -161,7 +162,15 @@ static bki_status add_screen(bki_scorer *scorer, const bki_model *model, bki_bac
     return BKI_OK;
   }
   config.precision = ops->screen;
-  BKI_TRY(ops->create(&scorer->fast, scorer->model, bki_model_parameters(model), &config, err));
+  bki_error why;
+  const bki_status status = ops->create(&scorer->fast, scorer->model, bki_model_parameters(model), &config, &why);
+  if (config.engine == BKI_ENGINE_PERSISTENT && (status == BKI_E_DEVICE || status == BKI_E_USAGE)) {
+    give_up_screening(scorer, why.message); /* it has half precision on fewer GPUs and for fewer models than fp32 */
+    return BKI_OK;
+  }
+  if (status != BKI_OK) {
+    return bki_fail(err, status, "%s", why.message);
+  }
   if (scorer->fast->emulated) {
     give_up_screening(scorer, "this CPU, or the instruction set that was asked for, has no bf16 units");
     return BKI_OK;
