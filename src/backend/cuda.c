@@ -115,7 +115,7 @@ static bki_status create(bki_backend **out, const bki_model_config *model, const
     return bki_fail_memory(err);
   }
   const bki_cuda_engine *engine = find_engine(config->engine);
-  *cuda = (cuda_backend){.base = {.ops = &bki_backend_cuda}, .increments = config->increments};
+  *cuda = (cuda_backend){.base = {.ops = &bki_backend_cuda, .picks = engine->picks}, .increments = config->increments};
   cuda->n_workers = config->n_devices > 0 ? config->n_devices : 1;
   cuda->workers = bki_array_create(cuda->n_workers, sizeof *cuda->workers);
   bki_status status = cuda->workers == NULL ? bki_fail_memory(err) : BKI_OK;
@@ -221,6 +221,12 @@ static bki_status score(bki_backend *backend, const bki_sequence *sequences, siz
   return run_job(cuda, &job, n, err);
 }
 
+static bki_status score_some(bki_backend *backend, const bki_sequence *sequences, const bki_picks *picks, size_t n,
+                             bki_scores *scores, bki_error *err) {
+  bki_cuda_job job = {.sequences = sequences, .extent = BKI_EXTENT_VARIANTS, .picks = picks, .scores = scores};
+  return run_job((cuda_backend *)backend, &job, n, err);
+}
+
 static bki_status forward(bki_backend *backend, const bki_sequence *sequences, size_t n, float *readout, float *logits,
                           bki_error *err) {
   bki_cuda_job job = {.sequences = sequences, .extent = BKI_EXTENT_WHOLE, .readout = readout, .logits = logits};
@@ -234,4 +240,5 @@ const bki_backend_ops bki_backend_cuda = {.name = "cuda",
                                           .create = create,
                                           .destroy = destroy,
                                           .score = score,
+                                          .score_some = score_some,
                                           .forward = forward};

@@ -31,10 +31,11 @@ typedef struct bki_cuda_group {
 typedef struct bki_cuda_job {
   const bki_sequence *sequences;
   bki_extent extent;
-  bki_scores *scores; /* of score */
-  float *readout;     /* of forward, [n, 2H] or NULL */
-  float *logits;      /* [n, C] or NULL */
-  size_t *order;      /* [n] longest first */
+  const bki_picks *picks; /* of score_some, [n], with VARIANTS: its slots are those of all words. NULL: all words */
+  bki_scores *scores;     /* of score and score_some */
+  float *readout;         /* of forward, [n, 2H] or NULL */
+  float *logits;          /* [n, C] or NULL */
+  size_t *order;          /* [n] longest first */
   bki_cuda_group *groups;
   size_t n_groups;
   atomic_size_t next; /* group */
@@ -83,6 +84,7 @@ typedef struct bki_cuda_worker bki_cuda_worker;
 typedef struct bki_cuda_engine {
   int n_lanes;       /* at most BKI_CUDA_MAX_LANES */
   bool makes_scores; /* `run` fills lane->distances too: a score for the slot of every variant */
+  bool picks;        /* of a job with picks it runs their variants alone; what is in other slots does not matter */
   /* Whether it runs the model on the worker's GPU, and in which way: nothing is on the device yet. NULL: it does.
    * Errors: BKI_E_USAGE, BKI_E_DEVICE. */
   bki_status (*choose)(bki_cuda_worker *worker, bki_error *err);

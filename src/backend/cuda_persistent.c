@@ -63,7 +63,7 @@ static bki_k_work work_of(const bki_cuda_worker *w, const bki_cuda_lane *lane, b
                                              .states = whole ? NULL : l->half[half].states.data,
                                              .finals = l->half[half].finals.data,
                                              .n_texts = (int64_t)l->items.n_texts,
-                                             .n_items = (int64_t)l->items.n_items,
+                                             .n_items = (int64_t)l->items.half[half].n_items,
                                              .sign = half == 0 ? 1 : -1};
   }
   return work;
@@ -151,6 +151,7 @@ static void clear_lane(bki_cuda_lane *lane) {
 
 const bki_cuda_engine bki_cuda_persistent = {.n_lanes = LANES,
                                              .makes_scores = true,
+                                             .picks = true,
                                              .choose = choose,
                                              .create = create,
                                              .destroy = destroy,

@@ -27,10 +27,10 @@ typedef struct bki_cuda_items {
   struct {
     bki_cuda_mirror texts; /* bki_k_text [n_texts] longest first */
     bki_cuda_mirror items; /* bki_k_item [n_items] most steps first */
+    size_t n_items;
   } half[2];
   bki_cuda_mirror slots; /* int32 [n_texts] where the readout of a text goes, by its row of finals */
   size_t n_texts;
-  size_t n_items;
   size_t n_states; /* of a direction, that items begin with */
 } bki_cuda_items;
 

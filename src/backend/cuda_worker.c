@@ -194,20 +194,29 @@ static bki_status continue_group(bki_cuda_worker *w, bki_cuda_lane *lane, const 
   return BKI_OK;
 }
 
+/* The results of a text; distance and class [l]: of its variants. */
+static void take_text(bki_scores *scores, const bki_picks *picks, int32_t l, const float *distance,
+                      const int32_t *class) {
+  const int32_t n = picks == NULL ? l : picks->n;
+  for (int32_t i = 0; i < n; i++) {
+    const int32_t k = picks == NULL ? i : picks->position[i];
+    scores->score[k] = distance[k];
+    scores->flip[k] = class[k] != scores->predicted;
+  }
+}
+
 /* Distances are one for each pair, or of `by_slots` one for each slot, that of the text first. */
 static void take_scores(const bki_cuda_lane *lane, const bki_cuda_job *job, bool by_slots) {
   const bki_cuda_group *g = lane->group;
   const float *distances = lane->distances.host.data;
   const int32_t *classes = lane->classes.host.data;
   for (size_t i = g->first; i < g->first + g->n; i++) {
-    const int32_t l = job->sequences[job->order[i]].length;
-    bki_scores *scores = &job->scores[job->order[i]];
+    const size_t number = job->order[i];
+    const int32_t l = job->sequences[number].length;
+    bki_scores *scores = &job->scores[number];
     scores->predicted = classes[0];
     distances += by_slots ? 1 : 0;
-    for (int32_t k = 0; k < l; k++) {
-      scores->score[k] = distances[k];
-      scores->flip[k] = classes[k + 1] != classes[0];
-    }
+    take_text(scores, job->picks == NULL ? NULL : &job->picks[number], l, distances, classes + 1);
     distances += l;
     if (job->extent == BKI_EXTENT_PREFIXES && l > 0) {
       memcpy(scores->increment, distances, (size_t)l * sizeof *distances);

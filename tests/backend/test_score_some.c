@@ -2,11 +2,9 @@
 #include <criterion/criterion.h>
 
 #include <stdio.h>
-#include <string.h>
 
-#include "backend.h"
 #include "model.h"
-#include "random_model.h"
+#include "picked.h"
 
 static bki_backend *open_backend(bki_model *model, bki_engine engine, bki_precision precision, bki_pool *pool) {
   const bki_backend_config config = {.engine = engine, .precision = precision, .pool = pool};
@@ -18,62 +16,8 @@ static bki_backend *open_backend(bki_model *model, bki_engine engine, bki_precis
   return backend;
 }
 
-/* About a third of the words of each text, none of some texts, all of others. */
-static bki_picks *pick(const corpus *c, uint64_t seed) {
-  bki_picks *picks = calloc(c->n, sizeof *picks);
-  for (size_t i = 0; i < c->n; i++) {
-    int32_t *positions = malloc(sizeof *positions * ((size_t)c->sequences[i].length + 1));
-    picks[i].position = positions;
-    for (int32_t j = 0; j < c->sequences[i].length; j++) {
-      if (i % 5 == 0 || (i % 5 != 1 && random_below(&seed, 3) == 0)) {
-        positions[picks[i].n++] = j;
-      }
-    }
-  }
-  return picks;
-}
-
-static void check_text(const corpus *all, const corpus *some, const bki_picks *picks, size_t i, const char *what) {
-  const bki_scores *want = &all->scores[i];
-  const bki_scores *got = &some->scores[i];
-  cr_assert_eq(got->predicted, want->predicted);
-  int32_t k = 0;
-  for (int32_t j = 0; j < all->sequences[i].length; j++) {
-    const bool picked = k < picks[i].n && picks[i].position[k] == j;
-    k += picked;
-    const float expected = picked ? want->score[j] : -1;
-    cr_assert(memcmp(&got->score[j], &expected, sizeof expected) == 0, "%s: text %zu, word %d: %.9g for %.9g", what, i,
-              j, (double)got->score[j], (double)expected);
-    cr_assert_eq(got->flip[j], picked ? want->flip[j] : 7, "%s: text %zu, word %d", what, i, j);
-  }
-}
-
-static void check(bki_backend *backend, const bki_model *model, const char *what) {
-  static const int32_t lengths[] = {7, 0, 2, 17, 1, 5, 6, 1, 13, 16};
-  enum { N = sizeof lengths / sizeof lengths[0] };
-  corpus all = random_corpus(5, 50, lengths, N, false);
-  corpus some = random_corpus(5, 50, lengths, N, false);
-  bki_picks *picks = pick(&all, 9);
-  for (size_t i = 0; i < N; i++) {
-    for (int32_t j = 0; j < lengths[i]; j++) {
-      some.scores[i].score[j] = -1;
-      some.scores[i].flip[j] = 7;
-    }
-  }
-  cr_assert_eq(backend->ops->score(backend, all.sequences, N, all.scores, NULL), BKI_OK);
-  cr_assert_eq(
-      bki_backend_score_some(backend, bki_model_get_config(model), some.sequences, picks, N, some.scores, NULL),
-      BKI_OK);
-  for (size_t i = 0; i < N; i++) {
-    check_text(&all, &some, picks, i, what);
-    free((void *)(uintptr_t)picks[i].position);
-  }
-  free(picks);
-  corpus_free(&all);
-  corpus_free(&some);
-}
-
 static void check_model(const bki_model_config *shape, uint64_t seed, bki_pool *pool) {
+  static const int32_t lengths[] = {7, 0, 2, 17, 1, 5, 6, 1, 13, 16};
   bki_model *model = random_model(seed, shape);
   char what[64];
   for (int i = 0; i < 4; i++) {
@@ -85,7 +29,7 @@ static void check_model(const bki_model_config *shape, uint64_t seed, bki_pool *
     bki_backend *backend = open_backend(model, engine, precision, pool);
     snprintf(what, sizeof what, "case %d readout %d pad %d layers %d", i, (int)shape->readout, (int)shape->pad,
              shape->num_layers);
-    check(backend, model, what);
+    check_picks(backend, shape, lengths, sizeof lengths / sizeof lengths[0], what);
     backend->ops->destroy(backend);
   }
   bki_model_destroy(model);

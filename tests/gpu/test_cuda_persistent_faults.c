@@ -3,17 +3,22 @@
 
 #include "cuda_persistent.h"
 #include "cuda_scorer.h"
+#include "picked.h"
 #include "standin.h"
 
 static const cuda_options persistent = {.engine = BKI_ENGINE_PERSISTENT};
 
-/* A setting with many texts, scored by the oracle. */
-static setting many_texts(void) {
-  int32_t lengths[MANY];
+static void fill_lengths(int32_t *lengths) {
   uint64_t seed = 10;
   for (size_t i = 0; i < MANY; i++) {
     lengths[i] = random_below(&seed, 21);
   }
+}
+
+/* A setting with many texts, scored by the oracle. */
+static setting many_texts(void) {
+  int32_t lengths[MANY];
+  fill_lengths(lengths);
   bki_model_config shape = random_config(5, 16);
   setting s = make_setting(&shape, 11, lengths, MANY, false);
   score_corpus(s.ref, &s.expected);
@@ -98,12 +103,62 @@ Test(cuda_persistent_faults, no_result_depends_on_the_order_of_independent_work)
   clear_setting(&s);
 }
 
+/* In several groups, on two devices, whatever runs first. */
+Test(cuda_persistent_faults, picked_words_have_their_bytes_with_little_memory_on_two_devices) {
+  enum { MEMORY = 300 << 10 };
+  static const int32_t devices[] = {1, 0};
+  cuda_options options = persistent;
+  options.devices = devices;
+  int32_t lengths[MANY];
+  fill_lengths(lengths);
+  bki_model_config shape = random_config(5, 16);
+  bki_model *model = random_model(12, &shape);
+  for (options.n_devices = 1; options.n_devices <= 2; options.n_devices++) {
+    standin_reset(2, MEMORY);
+    standin_set_schedule(options.n_devices == 1 ? STANDIN_EARLY : STANDIN_LATE);
+    bki_backend *backend = open_cuda(model, &options);
+    check_picks(backend, &shape, lengths, MANY, "little memory");
+    cr_assert_geq(standin_calls("launch"), 100, "several groups");
+    cr_assert_leq(standin_peak_memory(), (size_t)(0.8 * MEMORY));
+    backend->ops->destroy(backend);
+    cr_assert_eq(standin_leaks(), 0);
+  }
+  bki_model_destroy(model);
+}
+
+Test(cuda_persistent_faults, running_out_of_memory_with_picked_words_halves_and_goes_on) {
+  int32_t lengths[MANY];
+  fill_lengths(lengths);
+  standin_reset(1, 0);
+  bki_model_config shape = random_config(5, 16);
+  bki_model *model = random_model(13, &shape);
+  corpus all = random_corpus(5, 50, lengths, MANY, false);
+  corpus some = random_corpus(5, 50, lengths, MANY, false);
+  bki_backend *backend = open_cuda(model, &persistent);
+  cuda_score(backend, &all);
+  backend->ops->destroy(backend);
+  backend = open_cuda(model, &persistent);
+  standin_fail("cudaMalloc", 3, cudaErrorMemoryAllocation);
+  standin_fail("cudaMalloc", 14, cudaErrorMemoryAllocation);
+  check_round(backend, &shape, &all, &some, 0, "after running out of memory");
+  backend->ops->destroy(backend);
+  cr_assert_eq(standin_leaks(), 0);
+  corpus_free(&all);
+  corpus_free(&some);
+  bki_model_destroy(model);
+}
+
 static bki_status try_scoring(const bki_model *model, corpus *texts, bki_error *err) {
   bki_backend *backend = NULL;
   bki_status status = create_cuda(&backend, model, &persistent, err);
   if (status == BKI_OK) {
+    bki_picks *picks = make_picks(texts, 0, 1);
     status = backend->ops->score(backend, texts->sequences, texts->n, texts->scores, err);
+    if (status == BKI_OK) {
+      status = backend->ops->score_some(backend, texts->sequences, picks, texts->n, texts->scores, err);
+    }
     backend->ops->destroy(backend);
+    free_picks(picks, texts->n);
   }
   return status;
 }
@@ -168,11 +223,12 @@ static bki_status run_counted(bki_cuda_worker *worker, bki_cuda_lane *lane, cons
   return bki_cuda_persistent.run(worker, lane, job, err);
 }
 
-/* Scores the texts with another table of the engine, in groups of max_slots. */
-static bki_status run_engine(const bki_cuda_engine *engine, const setting *s, corpus *got, size_t max_slots,
-                             bki_error *err) {
+/* Scores the texts, or picked words of theirs, with another table of the engine, in groups of max_slots. */
+static bki_status run_engine(const bki_cuda_engine *engine, const setting *s, corpus *got, const bki_picks *picks,
+                             size_t max_slots, bki_error *err) {
   bki_cuda_worker worker;
-  bki_cuda_job job = {.sequences = got->sequences, .extent = BKI_EXTENT_VARIANTS, .scores = got->scores};
+  bki_cuda_job job = {
+      .sequences = got->sequences, .extent = BKI_EXTENT_VARIANTS, .picks = picks, .scores = got->scores};
   BKI_TRY(bki_cuda_worker_create(&worker, 0, 0.8, bki_model_get_config(s->model), bki_model_parameters(s->model),
                                  engine, BKI_PRECISION_FP32, err));
   bki_status status = bki_cuda_worker_load(&worker, err);
@@ -198,7 +254,7 @@ Test(cuda_persistent_faults, a_device_that_errs_is_an_error_and_not_a_score) {
   for (poisoned = NOTHING; poisoned <= FINAL; poisoned++) {
     corpus got = copy_texts(&s);
     bki_error err;
-    const bki_status status = run_engine(&engine, &s, &got, 64, &err);
+    const bki_status status = run_engine(&engine, &s, &got, NULL, 64, &err);
     if (poisoned == NOTHING) {
       cr_assert_eq(status, BKI_OK, "%s", err.message);
       check_close(&s, &got, FP32_TOLERANCE, "a device that does not err");
@@ -211,6 +267,26 @@ Test(cuda_persistent_faults, a_device_that_errs_is_an_error_and_not_a_score) {
     }
     corpus_free(&got);
     cr_assert_eq(standin_leaks(), 0);
+  }
+  clear_setting(&s);
+}
+
+/* Items of picked words have more rows to spare: of the only item of either direction seven. */
+Test(cuda_persistent_faults, a_device_that_errs_is_an_error_for_picked_words_too) {
+  static const int32_t length = 12;
+  static const int32_t position = 2; /* read backwards it is behind a stored state */
+  const bki_picks picks = {&position, 1};
+  standin_reset(1, 0);
+  bki_model_config shape = random_config(5, 16);
+  setting s = make_setting(&shape, 21, &length, 1, false);
+  bki_cuda_engine engine = bki_cuda_persistent;
+  engine.run = run_poisoned;
+  for (poisoned = NOTHING; poisoned <= FINAL; poisoned++) {
+    corpus got = copy_texts(&s);
+    bki_error err = {0};
+    cr_assert_eq(run_engine(&engine, &s, &got, &picks, 64, &err), poisoned == NOTHING ? BKI_OK : BKI_E_DEVICE);
+    cr_assert(poisoned == NOTHING || strstr(err.message, "found 7 that do not") != NULL, "%s", err.message);
+    corpus_free(&got);
   }
   clear_setting(&s);
 }
@@ -264,7 +340,7 @@ Test(cuda_persistent_faults, a_group_is_prepared_before_the_one_in_front_of_it_r
   engine.run = run_counted;
   corpus got = copy_texts(&s);
   bki_error err;
-  cr_assert_eq(run_engine(&engine, &s, &got, 100, &err), BKI_OK, "%s", err.message);
+  cr_assert_eq(run_engine(&engine, &s, &got, NULL, 100, &err), BKI_OK, "%s", err.message);
   cr_assert_geq(n_run, 10);
   check_close(&s, &got, FP32_TOLERANCE, "many groups");
   corpus_free(&got);
