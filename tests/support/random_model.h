@@ -72,6 +72,22 @@ static inline bki_model *random_model(uint64_t seed, const bki_model_config *con
   return model;
 }
 
+/* A net whose states amplify what is done to them: recurrent weights and forget biases as given. */
+static inline bki_model *expansive_model(uint64_t seed, const bki_model_config *shape, float gain, float forget) {
+  bki_model *model = random_model(seed, shape);
+  const bki_parameters *p = bki_model_parameters(model);
+  const int64_t H = shape->hidden;
+  for (int32_t i = 0; i < 2 * shape->num_layers; i++) {
+    for (int64_t k = 0; k < 4 * H * H; k++) {
+      p->lstm[i].w_hh[k] *= gain;
+    }
+    for (int64_t u = H; u < 2 * H; u++) {
+      p->lstm[i].b_ih[u] += forget;
+    }
+  }
+  return model;
+}
+
 /* Texts and the arrays their results go to. */
 typedef struct corpus {
   size_t n;
