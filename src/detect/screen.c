@@ -69,20 +69,26 @@ void *bki_screen_allocate(bki_screen *screen, size_t count, size_t size) {
   return bki_size_mul(count, size, &bytes) ? bki_arena_alloc(screen->arena, bytes) : NULL;
 }
 
-/* Descending, NaN first. */
-static int compare_scores(const void *a, const void *b) {
-  const float x = *(const float *)a;
-  const float y = *(const float *)b;
-  if (isnan(x) || isnan(y)) {
-    return isnan(y) - isnan(x);
-  }
-  return (x < y) - (x > y);
+/* A NaN is better than all numbers. */
+static bool is_better(float a, float b) {
+  return !isnan(b) && !(a <= b);
 }
 
 float bki_screen_pth_best(const float *score, size_t n, int32_t p, float *buffer) {
-  memcpy(buffer, score, n * sizeof *buffer);
-  qsort(buffer, n, sizeof *buffer, compare_scores);
-  return buffer[(size_t)p < n ? (size_t)p - 1 : n - 1];
+  const size_t most = (size_t)p < n ? (size_t)p : n;
+  size_t kept = 0; /* best first */
+  for (size_t i = 0; i < n; i++) {
+    size_t rank = kept;
+    while (rank > 0 && is_better(score[i], buffer[rank - 1])) {
+      rank--;
+    }
+    if (rank < most) {
+      kept += kept < most;
+      memmove(buffer + rank + 1, buffer + rank, (kept - 1 - rank) * sizeof *buffer);
+      buffer[rank] = score[i];
+    }
+  }
+  return buffer[most - 1];
 }
 
 static bool is_screened(const bki_screen *screen, const bki_sequence *sequence) {

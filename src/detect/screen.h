@@ -39,7 +39,8 @@ bki_status bki_screen_score(bki_screen *screen, const bki_sequence *sequences, s
 
 const bki_screening *bki_screen_get(const bki_screen *screen);
 
-/* The p-th best of n > 0 scores, the least of them when p > n. buffer [n]. A NaN is better than all numbers. */
+/* The p-th best of n > 0 scores, the least of them when p > n; in O(n) for small p. buffer [min(p, n)]. A NaN is better
+ * than all numbers. */
 float bki_screen_pth_best(const float *score, size_t n, int32_t p, float *buffer);
 /* Whether a word that was screened as `score` may be among the p best. A NaN may. */
 static inline bool bki_screen_may_be_best(float score, float pth_best, double limit) {

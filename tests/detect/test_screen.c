@@ -2,6 +2,8 @@
  * on emulated bf16, which rounds as the units do, so that this is tried on every machine. */
 #include <criterion/criterion.h>
 
+#include <math.h>
+
 #include "screening.h"
 
 static const int32_t lengths[] = {0, 1, 5, 29, 30, 31, 40, 50, 64, 80, 33, 3, 47, 70, 38, 90};
@@ -62,6 +64,37 @@ Test(screen, ties_of_equal_neighbours_keep_their_order) {
 
 Test(screen, does_not_depend_on_the_batch) {
   check_batches(&cpu, 2);
+}
+
+/* NaN before all numbers. */
+static bool is_better(float a, float b) {
+  return !isnan(b) && (isnan(a) || a > b);
+}
+
+Test(screen, finds_the_pth_best_of_ties_and_nans) {
+  enum { MOST = 40 };
+  uint64_t state = 8;
+  for (int round = 0; round < 2000; round++) {
+    float score[MOST];
+    float buffer[MOST];
+    const size_t n = 1 + (size_t)round % MOST;
+    for (size_t i = 0; i < n; i++) {
+      const float value = floorf(random_uniform(&state, 5));
+      score[i] = value == 3 && round % 3 == 0 ? NAN : value;
+    }
+    for (int32_t p = 1; p <= MOST + 1; p++) {
+      const float found = bki_screen_pth_best(score, n, p, buffer);
+      size_t n_better = 0;
+      size_t n_as_good = 0;
+      for (size_t i = 0; i < n; i++) {
+        n_better += is_better(score[i], found);
+        n_as_good += !is_better(found, score[i]);
+      }
+      const size_t rank = (size_t)p < n ? (size_t)p : n;
+      cr_assert(n_better < rank && rank <= n_as_good, "%g has %zu better ones and %zu as good, p %d of %zu",
+                (double)found, n_better, n_as_good, p, n);
+    }
+  }
 }
 
 static bki_screening calibrate(bki_model *model, int32_t p) {
