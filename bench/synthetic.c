@@ -91,7 +91,7 @@ synthetic_corpus synthetic_corpus_create(size_t n, const char *lengths, int32_t 
       ids[t] = (int32_t)(vocabulary_size * pow(synthetic_uniform(), 4));
     }
     c.sequences[i] = (bki_sequence){ids, l};
-    c.scores[i] = (bki_scores){malloc((size_t)l * sizeof(float)), NULL, malloc((size_t)l), 0};
+    c.scores[i] = (bki_scores){.score = malloc((size_t)l * sizeof(float)), .flip = malloc((size_t)l)};
     c.scores[i].increment = increments ? malloc((size_t)l * sizeof(float)) : NULL;
     c.n_words += (size_t)l;
   }

@@ -45,8 +45,9 @@ BKI_API void bki_rule_init(bki_rule *rule, bki_preset preset);
 /* BKI_E_USAGE when a field is out of its range or contradicts the preset. */
 BKI_API bki_status bki_rule_check(const bki_rule *rule, bki_error *err);
 
-/* Bits of bki_sample.word_flags. */
-enum { BKI_WORD_FLIP = 1, BKI_WORD_OOV = 2 };
+/* Bits of bki_sample.word_flags. A word that is SCREENED has score and flip of the precision that screened, in a scan
+ * in precision exact: no rule that the store answers selects it. */
+enum { BKI_WORD_FLIP = 1, BKI_WORD_OOV = 2, BKI_WORD_SCREENED = 4 };
 
 /* A scored sample. Everything is borrowed. */
 typedef struct bki_sample {

@@ -71,6 +71,7 @@ typedef struct bki_scores {
   float *increment;  /* prefix increments; NULL unless config.increments */
   uint8_t *flip;     /* 1 where the predicted class without the word is another one */
   int32_t predicted; /* out: the class of the whole text; the lowest of equal logits */
+  uint8_t *screened; /* 1 where score and flip are not those of fp32 (precision exact); NULL: not wanted */
 } bki_scores;
 
 /* One user at a time; it uses its own threads inside. The model has to outlive it. */

@@ -257,6 +257,11 @@ bki_status bki_scorer_score(bki_scorer *scorer, const bki_sequence *sequences, s
   if (scorer->screen != NULL) {
     return bki_screen_score(scorer->screen, sequences, n, scores, err);
   }
+  for (size_t i = 0; i < n; i++) {
+    if (scores[i].screened != NULL) {
+      memset(scores[i].screened, 0, (size_t)sequences[i].length);
+    }
+  }
   return scorer->backend->ops->score(scorer->backend, sequences, n, scores, err);
 }
 

@@ -15,9 +15,9 @@ enum { MAX_ROUNDS = 4 };
 /* A text that is being screened. */
 typedef struct text {
   const bki_sequence *sequence;
-  bki_scores *out;    /* screened, then fp32 where `done` */
+  bki_scores *out;    /* screened, then fp32 but where `screened` */
   bki_scores again;   /* [l] what fp32 gave, at the picked words */
-  uint8_t *done;      /* [l] */
+  uint8_t *screened;  /* [l] */
   int32_t *positions; /* [l] picked in this round */
   int32_t n_picked;
   float pth_best; /* s(p) */
@@ -119,6 +119,9 @@ static bki_status score_part(bki_screen *screen, bool screened, const bki_sequen
   }
   for (size_t k = 0; k < m; k++) {
     scores[index[k]].predicted = out[k].predicted;
+    if (!screened && out[k].screened != NULL) {
+      memset(out[k].screened, 0, (size_t)some[k].length);
+    }
   }
   return BKI_OK;
 }
@@ -129,12 +132,12 @@ static bki_status begin_text(bki_screen *screen, text *t, const bki_sequence *se
   *t = (text){.sequence = sequence, .out = scores, .limit = screen->screening.epsilon};
   t->again.score = bki_screen_allocate(screen, l, sizeof *t->again.score);
   t->again.flip = bki_screen_allocate(screen, l, sizeof *t->again.flip);
-  t->done = bki_screen_allocate(screen, l, sizeof *t->done);
+  t->screened = scores->screened != NULL ? scores->screened : bki_screen_allocate(screen, l, sizeof *t->screened);
   t->positions = bki_screen_allocate(screen, l, sizeof *t->positions);
-  if (t->again.score == NULL || t->again.flip == NULL || t->done == NULL || t->positions == NULL) {
+  if (t->again.score == NULL || t->again.flip == NULL || t->screened == NULL || t->positions == NULL) {
     return bki_fail_memory(err);
   }
-  memset(t->done, 0, l);
+  memset(t->screened, 1, l);
   t->pth_best = bki_screen_pth_best(scores->score, l, screen->p, t->again.score);
   return BKI_OK;
 }
@@ -142,7 +145,7 @@ static bki_status begin_text(bki_screen *screen, text *t, const bki_sequence *se
 static void pick(text *t, bool all) {
   t->n_picked = 0;
   for (int32_t j = 0; j < t->sequence->length; j++) {
-    if (!t->done[j] && (all || bki_screen_may_be_best(t->out->score[j], t->pth_best, t->limit))) {
+    if (t->screened[j] && (all || bki_screen_may_be_best(t->out->score[j], t->pth_best, t->limit))) {
       t->positions[t->n_picked++] = j;
     }
   }
@@ -174,7 +177,7 @@ static void absorb(bki_screening *counts, text *t) {
     }
     t->out->score[j] = t->again.score[j];
     t->out->flip[j] = t->again.flip[j];
-    t->done[j] = 1;
+    t->screened[j] = 0;
   }
   t->out->predicted = t->again.predicted;
   const double limit = BKI_SCREEN_WIDENING * t->error;

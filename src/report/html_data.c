@@ -3,6 +3,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <bki/scan.h>
+
 #include "array.h"
 #include "escape.h"
 #include "fail.h"
@@ -191,10 +193,13 @@ static json_t *made(const bki_html_report *report) {
 
 json_t *bki_html_data(const bki_html_report *report) {
   static const char *const decisions[] = {"evidence", "suspicious", "paper"};
-  return json_pack("{s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:o}, s:o}", "made", made(report),
+  bki_screening screening;
+  const bool screened = bki_scan_get_screening(report->store, &screening, NULL) == BKI_OK && screening.n_screened > 0;
+  return json_pack("{s:o, s:s, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:o}, s:o}", "made", made(report),
                    "decision", decisions[report->decision], "samples",
-                   (json_int_t)bki_store_get_state(report->store)->n_samples, "classes", classes(report), "rule",
-                   bki_json_rule(report->rule), "keyword", keyword(report), "evidence", evidence(report), "candidates",
-                   candidates(report), "flow", flow(report), "flagged", "n", (json_int_t)report->n_flagged, "shown",
-                   (json_int_t)bki_html_n_shown(report), "kinds", kinds(report), "run", bki_html_run(report));
+                   (json_int_t)bki_store_get_state(report->store)->n_samples, "screened", (int)screened, "classes",
+                   classes(report), "rule", bki_json_rule(report->rule), "keyword", keyword(report), "evidence",
+                   evidence(report), "candidates", candidates(report), "flow", flow(report), "flagged", "n",
+                   (json_int_t)report->n_flagged, "shown", (json_int_t)bki_html_n_shown(report), "kinds", kinds(report),
+                   "run", bki_html_run(report));
 }

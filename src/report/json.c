@@ -122,6 +122,9 @@ static json_t *word_json(const bki_sample *sample, int32_t i) {
     json_object_set_new(out, "flips", json_boolean((flags & BKI_WORD_FLIP) != 0));
     json_object_set_new(out, "known", json_boolean((flags & BKI_WORD_OOV) == 0));
   }
+  if (out != NULL && (flags & BKI_WORD_SCREENED) != 0) {
+    json_object_set_new(out, "screened", json_true());
+  }
   return out;
 }
 

@@ -150,6 +150,17 @@ static bool print_selected(FILE *out, const bki_sample *sample, const bki_sample
   return ok;
 }
 
+static void print_screened(FILE *out, const bki_sample *sample) {
+  int32_t n = 0;
+  for (int32_t i = 0; i < sample->words->n_words; i++) {
+    n += (sample->word_flags[i] & BKI_WORD_SCREENED) != 0;
+  }
+  if (n > 0) {
+    fprintf(out, "\n%d of %d words were screened only: their scores and shades are not those of fp32\n", n,
+            sample->words->n_words);
+  }
+}
+
 bool bki_print_sample(FILE *out, const bki_sample *sample, const bki_sample_view *view) {
   size_t n = (size_t)sample->words->n_words;
   if (n == 0) {
@@ -168,5 +179,7 @@ bool bki_print_sample(FILE *out, const bki_sample *sample, const bki_sample_view
   print_words(out, sample, view, chosen);
   fputc('\n', out);
   free(chosen);
-  return print_selected(out, sample, view);
+  bool ok = print_selected(out, sample, view);
+  print_screened(out, sample);
+  return ok;
 }

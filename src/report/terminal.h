@@ -51,8 +51,8 @@ typedef struct bki_sample_view {
 } bki_sample_view;
 
 /* A sample, after an empty line: its text with the background telling f, or with the selected words in brackets without
- * colour, and the phrase in braces; then what is selected, words or n-grams, with the scores that the rule ranks by.
- * false: out of memory. */
+ * colour, and the phrase in braces; then what is selected, words or n-grams, with the scores that the rule ranks by,
+ * and how many words were screened only. false: out of memory. */
 bool bki_print_sample(FILE *out, const bki_sample *sample, const bki_sample_view *view);
 
 /* "4 s", "12 min", "3 h 20 min", "2 d 4 h". */

@@ -17,15 +17,18 @@ static bki_status reserve_scores(const bki_batch *batch, int32_t length, bki_sco
       .score = allocate(batch->arena, n, sizeof *out->score),
       .increment = batch->increments ? allocate(batch->arena, n, sizeof *out->increment) : NULL,
       .flip = allocate(batch->arena, n, sizeof *out->flip),
+      .screened = allocate(batch->arena, n, sizeof *out->screened),
   };
-  bool ok = out->score != NULL && (!batch->increments || out->increment != NULL) && out->flip != NULL;
+  bool ok = out->score != NULL && (!batch->increments || out->increment != NULL) && out->flip != NULL &&
+            out->screened != NULL;
   return ok ? BKI_OK : bki_fail_memory(err);
 }
 
 static bki_status add_sample(const bki_batch *batch, const bki_chunk_record *record, const bki_scores *scores,
                              int32_t *selected, bki_error *err) {
   for (int32_t j = 0; j < record->words.n_words; j++) {
-    scores->flip[j] = (uint8_t)((scores->flip[j] ? BKI_WORD_FLIP : 0) | (record->oov[j] ? BKI_WORD_OOV : 0));
+    scores->flip[j] = (uint8_t)((scores->flip[j] ? BKI_WORD_FLIP : 0) | (record->oov[j] ? BKI_WORD_OOV : 0) |
+                                (scores->screened[j] ? BKI_WORD_SCREENED : 0));
   }
   const bki_sample sample = {
       .index = record->raw.index,

@@ -44,7 +44,10 @@ static void check_scores(const golden *g, size_t i, const run *r, bki_scorer *sc
   float *values = malloc(2 * g->n_words * sizeof *values); /* score, then increment */
   uint8_t *flips = malloc(g->n_words);
   for (size_t s = 0; s < g->n_sequences; s++) {
-    scores[s] = (bki_scores){values + g->first[s], values + g->n_words + g->first[s], flips + g->first[s], -1};
+    scores[s] = (bki_scores){.score = values + g->first[s],
+                             .increment = values + g->n_words + g->first[s],
+                             .flip = flips + g->first[s],
+                             .predicted = -1};
   }
   bki_error err;
   cr_assert_eq(bki_scorer_score(scorer, g->sequences, g->n_sequences, scores, &err), BKI_OK, "%s", err.message);

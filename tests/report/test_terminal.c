@@ -131,6 +131,26 @@ Test(terminal, names_the_three_most_frequent_labels) {
   cr_assert_str_eq(text, "c 60 %, (no label) 20 %, a 10 %");
 }
 
+Test(terminal, says_how_many_words_were_screened_only) {
+  static const int32_t selected[] = {1};
+  bki_rule rule;
+  bki_rule_init(&rule, BKI_PRESET_PAPER);
+  bki_words words;
+  bki_words_init(&words);
+  cr_assert_eq(bki_words_split(&words, (bki_str){"a b c", 5}, NULL), BKI_OK);
+  const float score[] = {0.25F, 0.5F, 0};
+  const uint8_t flags[] = {BKI_WORD_SCREENED, BKI_WORD_FLIP, BKI_WORD_SCREENED | BKI_WORD_OOV};
+  const bki_sample sample = {.words = &words, .score = score, .word_flags = flags};
+  const bki_sample_view view = {.rule = &rule, .selected = selected, .n_selected = 1, .columns = 80};
+  FILE *out = capture();
+  cr_assert(bki_print_sample(out, &sample, &view));
+  assert_captured(
+      out,
+      "\na [b] c\n\nrank  position  word     score  flips  known\n   1         1  b     0.500000  yes    yes\n"
+      "\n2 of 3 words were screened only: their scores and shades are not those of fp32\n");
+  bki_words_clear(&words);
+}
+
 Test(json, replaces_bytes_that_are_not_utf8) {
   json_t *value = bki_json_text((bki_str){"a\xff\xc3\xa4", 4});
   cr_assert_str_eq(json_string_value(value), "a\xef\xbf\xbd\xc3\xa4");

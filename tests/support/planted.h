@@ -267,7 +267,7 @@ static inline void planted_add(const planted_victim *victim, bki_store *store, c
   bki_encoding_init(&encoding);
   cr_assert_eq(bki_model_encode(victim->model, (bki_str){text->text, strlen(text->text)}, &encoding, &err), BKI_OK);
   cr_assert_leq(encoding.words.n_words, PLANTED_LENGTH);
-  bki_scores scores = {score, victim->scoring.increments ? increment : NULL, flags, 0};
+  bki_scores scores = {.score = score, .increment = victim->scoring.increments ? increment : NULL, .flip = flags};
   const bki_sequence sequence = {encoding.ids, encoding.words.n_words};
   cr_assert_eq(bki_scorer_score(victim->scorer, &sequence, 1, &scores, &err), BKI_OK, "%s", err.message);
   for (int32_t i = 0; i < encoding.words.n_words; i++) {

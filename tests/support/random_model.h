@@ -109,6 +109,7 @@ static inline corpus random_corpus(uint64_t seed, int32_t vocabulary, const int3
     c.scores[i].score = malloc((length + 1) * sizeof(float));
     c.scores[i].increment = increments ? malloc((length + 1) * sizeof(float)) : NULL;
     c.scores[i].flip = malloc(length + 1);
+    c.scores[i].screened = malloc(length + 1);
   }
   return c;
 }
@@ -119,6 +120,7 @@ static inline void corpus_free(corpus *c) {
     free(c->scores[i].score);
     free(c->scores[i].increment);
     free(c->scores[i].flip);
+    free(c->scores[i].screened);
   }
   free(c->sequences);
   free(c->scores);

@@ -90,10 +90,16 @@ static inline void check_best(const corpus *got, const corpus *want, int32_t p, 
     const bki_scores *g = &got->scores[i];
     const bki_scores *w = &want->scores[i];
     const int32_t n = select_best(w, l, p, a);
+    for (int32_t j = 0; j < l; j++) {
+      cr_assert(g->screened[j] || (memcmp(&g->score[j], &w->score[j], sizeof(float)) == 0 && g->flip[j] == w->flip[j]),
+                "%s: text %zu, word %d is not marked as screened: %.9g for %.9g", what, i, j, (double)g->score[j],
+                (double)w->score[j]);
+    }
     cr_assert_eq(select_best(g, l, p, b), n);
     cr_assert_eq(g->predicted, w->predicted, "%s: text %zu: predicted", what, i);
     for (int32_t k = 0; k < n; k++) {
       cr_assert_eq(a[k], b[k], "%s: text %zu of %d words: rank %d is word %d, not %d", what, i, l, k, b[k], a[k]);
+      cr_assert_not(g->screened[a[k]], "%s: text %zu, word %d", what, i, a[k]);
       cr_assert(memcmp(&g->score[a[k]], &w->score[a[k]], sizeof(float)) == 0 && g->flip[a[k]] == w->flip[a[k]],
                 "%s: text %zu, word %d: %.9g for %.9g", what, i, a[k], (double)g->score[a[k]], (double)w->score[a[k]]);
     }
@@ -112,12 +118,24 @@ static inline corpus make_texts(const screen_pair *pair, uint64_t seed, int32_t 
   return c;
 }
 
-/* Scores texts with the screen and in fp32. */
+static inline int64_t count_screened(const corpus *c) {
+  int64_t n = 0;
+  for (size_t i = 0; i < c->n; i++) {
+    for (int32_t j = 0; j < c->sequences[i].length; j++) {
+      n += c->scores[i].screened[j];
+    }
+  }
+  return n;
+}
+
+/* Scores texts with the screen, which has scored none before, and in fp32. */
 static inline void check_texts(rig *r, corpus got, corpus want, int32_t p, const char *what) {
   bki_error err;
   cr_assert_eq(bki_screen_score(r->screen, got.sequences, got.n, got.scores, &err), BKI_OK, "%s", err.message);
   cr_assert_eq(r->fp32->ops->score(r->fp32, want.sequences, want.n, want.scores, &err), BKI_OK, "%s", err.message);
   check_best(&got, &want, p, what);
+  const bki_screening *counts = bki_screen_get(r->screen);
+  cr_assert_eq(count_screened(&got), counts->n_words - counts->n_rescored, "%s", what);
   corpus_free(&got);
   corpus_free(&want);
 }

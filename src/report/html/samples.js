@@ -133,10 +133,13 @@ function drawSamples() {
   show('samples');
   const all = data.flagged.n;
   const some = `This report holds the first ${count(samples.length)} of ${count(all)}; 'bki flagged STORE' lists all.`;
+  const screened = data.screened ?
+      'The highest scores of a text are exact, the shades of its other words come from a faster, coarser pass. ' :
+      '';
   byId('samples-lead')
       .append(
           'The redder a word, the further the model moves without it; the phrase is underlined. Long texts show the ' +
-          `part around the phrase. ${all > samples.length ? some : ''}`);
+          `part around the phrase. ${screened}${all > samples.length ? some : ''}`);
   makeControls();
   drawPage(false);
   drawIds();
