@@ -29,7 +29,8 @@ typedef struct bki_flagged {
   int32_t predicted;
   int32_t position; /* evidence: as bki_evidence_sample; paper: of the keyword's best selected occurrence */
   int32_t n_words;  /* evidence: as bki_evidence_sample; paper: of the keyword */
-  float score;      /* evidence: the highest f among these words; paper: of the occurrence */
+  float score; /* evidence: the highest f among those of these words that it selects, NaN: it selects none; paper: of
+                * the occurrence */
   bki_reason reason;
   double confidence; /* paper: NaN, nothing is known */
   int32_t finding;   /* index in the evidence's findings; paper: -1 */

@@ -18,11 +18,17 @@ static bki_str phrase_of(const cli_result *result, const bki_flagged *flagged) {
                                : bki_analysis_keyword(result->analysis)->word;
 }
 
-static void print_evidence(const cli_result *result, const bki_flagged *f) {
-  printf("\t%s\t", bki_reason_name(f->reason));
-  if (!isnan(f->confidence)) {
-    printf("%.6g", f->confidence);
+/* Empty where it is not known. */
+static void print_number(double value, int digits) {
+  putchar('\t');
+  if (!isnan(value)) {
+    printf("%.*g", digits, value);
   }
+}
+
+static void print_evidence(const cli_result *result, const bki_flagged *f) {
+  printf("\t%s", bki_reason_name(f->reason));
+  print_number(f->confidence, 6);
   putchar('\t');
   bki_print_text(stdout, phrase_of(result, f));
   printf("\t%" PRId32, f->n_words);
@@ -45,7 +51,8 @@ static void print_list(const cli_result *result, list_format format) {
     if (format == LIST_TSV) {
       print_class(&result->classes, f->label);
       print_class(&result->classes, f->predicted);
-      printf("\t%" PRId32 "\t%.9g", f->position, (double)f->score);
+      printf("\t%" PRId32, f->position);
+      print_number((double)f->score, 9);
       print_evidence(result, f);
     }
     putchar('\n');

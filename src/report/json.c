@@ -83,17 +83,17 @@ json_t *bki_json_candidates(const bki_analysis *analysis, size_t limit, const bk
   return out;
 }
 
-/* A share that may be unknown. */
-static json_t *share_json(double share) {
-  return isnan(share) ? json_null() : json_real(share);
+/* A number that may be unknown. */
+static json_t *real_json(double value) {
+  return isnan(value) ? json_null() : json_real(value);
 }
 
 static json_t *flagged_json(const bki_flagged *f, bki_str phrase, const bki_classes *classes) {
-  return json_pack("{s:I, s:o, s:o, s:o, s:i, s:f, s:s, s:o, s:o, s:i}", "index", (json_int_t)f->index, "id",
+  return json_pack("{s:I, s:o, s:o, s:o, s:i, s:o, s:s, s:o, s:o, s:i}", "index", (json_int_t)f->index, "id",
                    bki_json_text(f->id), "label", class_json(classes, f->label), "predicted",
-                   class_json(classes, f->predicted), "position", (int)f->position, "score", (double)f->score, "reason",
-                   bki_reason_name(f->reason), "confidence", share_json(f->confidence), "phrase", bki_json_text(phrase),
-                   "words", (int)f->n_words);
+                   class_json(classes, f->predicted), "position", (int)f->position, "score",
+                   real_json((double)f->score), "reason", bki_reason_name(f->reason), "confidence",
+                   real_json(f->confidence), "phrase", bki_json_text(phrase), "words", (int)f->n_words);
 }
 
 json_t *bki_json_flagged(const bki_analysis *analysis, const bki_classes *classes) {

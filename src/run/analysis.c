@@ -22,6 +22,8 @@ struct bki_analysis {
   size_t n_flagged;
   size_t flagged_capacity;
   bki_arena *ids;
+  int32_t *positions; /* that a flagged sample selects */
+  size_t positions_capacity;
 };
 
 typedef bki_status (*sample_fn)(void *user, const bki_sample *sample, bki_error *err);
@@ -73,6 +75,27 @@ static bki_status add_flagged(bki_analysis *analysis, const bki_sample *sample, 
   return BKI_OK;
 }
 
+/* The highest f among the words of a phrase that the sample selects; NaN: it selects none. The scores of other words
+ * may be screened ones. */
+static bki_status score_phrase(bki_analysis *analysis, const bki_rule *rule, const bki_sample *sample,
+                               const bki_evidence_sample *phrase, float *out, bki_error *err) {
+  const int32_t n_words = sample->words->n_words;
+  const size_t most = (size_t)(rule->p < n_words ? rule->p : n_words);
+  BKI_TRY(bki_array_reserve(&analysis->positions, &analysis->positions_capacity, most + 1, sizeof *analysis->positions,
+                            err));
+  const int32_t n = bki_rule_select(rule, sample, analysis->positions);
+  *out = NAN;
+  for (int32_t i = 0; i < n; i++) {
+    for (int32_t k = 0; k < rule->ngram; k++) {
+      const int32_t at = analysis->positions[i] + k;
+      if (at >= phrase->position && at - phrase->position < phrase->n_words) {
+        *out = fmaxf(*out, sample->score[at]);
+      }
+    }
+  }
+  return BKI_OK;
+}
+
 static bki_status flag_by_evidence(flagging *f, const bki_sample *sample, bki_error *err) {
   const bki_evidence *evidence = &f->analysis->evidence;
   if (f->next == evidence->n_flagged || evidence->samples[f->next].index != sample->index) {
@@ -82,10 +105,8 @@ static bki_status flag_by_evidence(flagging *f, const bki_sample *sample, bki_er
   if (evidence->findings[s->finding].verdict < f->least) {
     return BKI_OK;
   }
-  float score = 0;
-  for (int32_t i = 0; i < s->n_words && i < sample->words->n_words - s->position; i++) {
-    score = fmaxf(score, sample->score[s->position + i]);
-  }
+  float score;
+  BKI_TRY(score_phrase(f->analysis, f->rule, sample, s, &score, err));
   const bki_flagged flagged = {.position = s->position,
                                .n_words = s->n_words,
                                .score = score,
@@ -192,6 +213,7 @@ void bki_analysis_destroy(bki_analysis *analysis) {
   bki_evidence_clear(&analysis->evidence);
   bki_arena_destroy(analysis->ids);
   free(analysis->flagged);
+  free(analysis->positions);
   free(analysis);
 }
 
