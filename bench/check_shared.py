@@ -31,7 +31,7 @@ def lines_of(path):
 
 def scan(bki, model, corpus, store, options):
     begin = time.monotonic()
-    command = [bki, "scan", model, corpus, "-o", store, "--rule", "paper", "--quiet", *options]
+    command = [bki, "scan", model, corpus, "-o", store, "--rule", "paper", "--quiet", "--precision", "fp32", *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.monotonic() - begin
 

@@ -43,7 +43,7 @@ typedef struct bki_progress {
 typedef struct bki_scan_config {
   const bki_model *model;
   bki_corpus_config corpus;
-  bki_scorer_config scorer;
+  bki_scorer_config scorer; /* precision: default BKI_PRECISION_AUTO. Not read: top_words, which is the rule's p */
   bki_on_error on_error;
   const char *store_path;
   bki_rule rule;                /* decides the stored selection (p, preset); re-analysis may use any other */
@@ -75,10 +75,11 @@ BKI_API bki_status bki_scan_get_settings(const bki_store *store, bki_corpus_conf
                                          bki_error *err);
 
 /* Whether a store answers a rule. A scan in precision exact made sure of as many best words of each text as its own
- * rule selects: BKI_E_USAGE when this one selects more. */
+ * rule selects: BKI_E_USAGE when this one selects more, unless all texts were too short to be screened. */
 BKI_API bki_status bki_scan_check_rule(const bki_store *store, const bki_rule *rule, bki_error *err);
 
-/* The counts of texts that a scan in precision exact left in its store, and epsilon; all 0 for every other store.
+/* The counts of texts that a scan in precision exact left in its store, top_words and epsilon; all 0 for every other
+ * store.
  * Errors: BKI_E_DATA: the setting is not one that a scan writes. */
 BKI_API bki_status bki_scan_get_screening(const bki_store *store, bki_screening *out, bki_error *err);
 

@@ -34,9 +34,10 @@ typedef enum bki_precision {
   /* The best words of a text as in fp32, found by scoring all of them in bf16 (CPU) or fp16 (GPU) and those that may be
    * among the best again in fp32. The others keep what the fast precision gave. See bki_scorer_screening. */
   BKI_PRECISION_EXACT,
+  BKI_PRECISION_AUTO, /* of a scan: that of the store that it goes on with, else exact; of anything else: fp32 */
 } bki_precision;
 
-/* "fp32", "bf16", "tf32", "fp16", "split", "exact"; NULL for what is none. */
+/* "fp32", "bf16", "tf32", "fp16", "split", "exact", "auto"; NULL for what is none. */
 BKI_API const char *bki_precision_name(bki_precision precision);
 
 typedef struct bki_scorer_config {
@@ -112,6 +113,7 @@ BKI_API const char *bki_scorer_reason(const bki_scorer *scorer);
 typedef struct bki_screening {
   /* Of the model: */
   double epsilon;     /* how far screened scores are taken to be from fp32, to begin with; 0: nothing is screened */
+  int32_t top_words;  /* so many best words of each text are as in fp32; 0: all */
   char reason[160];   /* why precision exact screens nothing and is fp32, one line; else "" */
   double model_error; /* the largest difference on texts made of the vocabulary */
   double model_share; /* of the words of these texts, scored twice */

@@ -6,6 +6,6 @@ const char *bki_isa_name(bki_isa isa) {
 }
 
 const char *bki_precision_name(bki_precision precision) {
-  static const char *const names[] = {"fp32", "bf16", "tf32", "fp16", "split", "exact"};
+  static const char *const names[] = {"fp32", "bf16", "tf32", "fp16", "split", "exact", "auto"};
   return (unsigned)precision < sizeof names / sizeof *names ? names[precision] : NULL;
 }

@@ -82,27 +82,26 @@ static bki_status sum_up_skipped(bki_store *store, bki_error *err) {
 }
 
 static json_t *screening_json(const bki_screening *s) {
-  return json_pack("{s:f, s:I, s:I, s:I, s:I, s:I}", "epsilon", s->epsilon, "short", (json_int_t)s->n_short, "screened",
-                   (json_int_t)s->n_screened, "words", (json_int_t)s->n_words, "rescored", (json_int_t)s->n_rescored,
-                   "widened", (json_int_t)s->n_widened);
+  if (s->epsilon == 0) {
+    return json_null();
+  }
+  return json_pack("{s:i, s:f, s:I, s:I, s:I, s:I, s:I}", "top_words", (int)s->top_words, "epsilon", s->epsilon,
+                   "short", (json_int_t)s->n_short, "screened", (json_int_t)s->n_screened, "words",
+                   (json_int_t)s->n_words, "rescored", (json_int_t)s->n_rescored, "widened", (json_int_t)s->n_widened);
 }
 
 static json_t *result_json(const scan_options *o, const cli_result *result, const bki_progress *progress) {
   size_t n_flagged;
   bki_analysis_flagged(result->analysis, &n_flagged);
-  const bki_screening *s = &progress->screening;
-  /* with precision exact only: null where it came to fp32 */
-  json_t *screening = o->config.scorer.precision != BKI_PRECISION_EXACT ? NULL
-                      : s->epsilon > 0                                  ? screening_json(s)
-                                                                        : json_null();
-  return json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o*}", "store", o->config.store_path, "records",
+  return json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o}", "store", o->config.store_path, "records",
                    (json_int_t)progress->n_records, "samples", (json_int_t)progress->n_samples, "skipped",
                    (json_int_t)progress->n_skipped, "evidence",
                    bki_json_evidence(bki_analysis_evidence(result->analysis), &result->classes), "rule",
                    bki_json_rule(&result->rule), "keyword",
                    bki_json_candidate(bki_analysis_keyword(result->analysis), &result->classes), "flagged",
                    (json_int_t)n_flagged, "candidates",
-                   bki_json_candidates(result->analysis, BEST_CANDIDATES, &result->classes), "screening", screening);
+                   bki_json_candidates(result->analysis, BEST_CANDIDATES, &result->classes), "screening",
+                   screening_json(&progress->screening));
 }
 
 static void print_next(const char *store, const char *rule) {
@@ -124,8 +123,8 @@ static int print_result(const scan_options *o, const cli_result *result, const b
   const bki_candidate *candidates = bki_analysis_candidates(result->analysis, &n);
   printf("scanned: %" PRId64 " records, %" PRId64 " samples, %" PRId64 " skipped\n", progress->n_records,
          progress->n_samples, progress->n_skipped);
-  if (progress->screening.epsilon > 0) {
-    const bki_screening *s = &progress->screening;
+  const bki_screening *s = &progress->screening;
+  if (s->n_words > 0) {
     printf("screened: %" PRId64 " of %" PRId64 " words scored again in fp32\n", s->n_rescored, s->n_words);
   }
   cli_print_verdict(result);

@@ -68,7 +68,8 @@ void cli_add_scorer_options(cli_command_line *line, bki_scorer_config *config) {
        .kind = CLI_CHOICE,
        .target = &config->precision,
        .choices = precisions,
-       .help = "bf16 on a CPU, tf32, fp16, split on a GPU; exact: fp32 for a text's best words (default fp32)"},
+       .help = "bf16 on a CPU, tf32, fp16, split on a GPU; exact: fp32 for a text's best words\n"
+               "                                (default fp32; scan and defend: exact)"},
   };
   CLI_ADD_OPTIONS(line, options);
 }

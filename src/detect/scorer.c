@@ -76,6 +76,12 @@ static bki_status choose_engine(bki_engine *out, const bki_backend_ops *ops, con
   return BKI_OK;
 }
 
+/* Of the backend that gives what counts; in precision exact another one screens. */
+static bki_precision precision_of(const bki_scorer_config *config) {
+  const bool exact = config->precision == BKI_PRECISION_EXACT;
+  return exact || config->precision == BKI_PRECISION_AUTO ? BKI_PRECISION_FP32 : config->precision;
+}
+
 /* All that does not depend on the model; NULL: it is not known yet. */
 static bki_status choose_backend(bki_backend_choice *choice, bki_isa *isa, const bki_model_config *model,
                                  const bki_scorer_config *config, bki_error *err) {
@@ -91,10 +97,9 @@ static bki_status choose_backend(bki_backend_choice *choice, bki_isa *isa, const
                     config->top_words);
   }
   BKI_TRY(find_isa(isa, config->isa == NULL ? "auto" : config->isa, err));
-  const bool exact = config->precision == BKI_PRECISION_EXACT;
   const bki_backend_request request = {.name = config->backend,
                                        .isa = *isa,
-                                       .precision = exact ? BKI_PRECISION_FP32 : config->precision,
+                                       .precision = precision_of(config),
                                        .devices = config->devices,
                                        .n_devices = config->n_devices,
                                        .engine = config->engine,
@@ -120,7 +125,7 @@ static bki_status resolve(bki_backend_choice *choice, bki_backend_config *out, b
   BKI_TRY(choose_backend(choice, fast_isa, model, config, err));
   const bool exact = config->precision == BKI_PRECISION_EXACT;
   const bool one_device = config->n_devices == 0 && choice->device >= 0;
-  *out = (bki_backend_config){.precision = exact ? BKI_PRECISION_FP32 : config->precision,
+  *out = (bki_backend_config){.precision = precision_of(config),
                               .isa = exact && is_for_bf16_only(*fast_isa) ? BKI_ISA_AUTO : *fast_isa,
                               .increments = config->increments,
                               .devices = one_device ? &choice->device : config->devices,

@@ -161,7 +161,7 @@ static double find_epsilon(const sample *s, double at_least, double *share) {
   return epsilon;
 }
 
-static void judge(sample *s, bki_screening *out) {
+static void judge(sample *s, int32_t p, bki_screening *out) {
   for (size_t i = 0; i < s->n; i++) {
     int64_t n;
     s->error[i] = largest_error(s, i, INFINITY, &n);
@@ -177,6 +177,7 @@ static void judge(sample *s, bki_screening *out) {
              out->model_error, 100 * out->model_share);
   } else {
     out->epsilon = epsilon;
+    out->top_words = p;
   }
 }
 
@@ -194,6 +195,6 @@ bki_status bki_screen_calibrate(bki_screen *screen, bki_error *err) {
     return BKI_OK;
   }
   BKI_TRY(score(screen, s, err));
-  judge(s, &screen->screening);
+  judge(s, screen->p, &screen->screening);
   return BKI_OK;
 }

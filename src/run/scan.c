@@ -47,6 +47,7 @@ void bki_scan_config_init(bki_scan_config *config) {
   *config = (bki_scan_config){.judge = true, .commit_seconds = 5};
   bki_corpus_config_init(&config->corpus);
   bki_scorer_config_init(&config->scorer);
+  config->scorer.precision = BKI_PRECISION_AUTO;
   bki_rule_init(&config->rule, BKI_PRESET_PAPER);
   bki_evidence_config_init(&config->evidence);
 }
@@ -96,7 +97,7 @@ static bki_status commit(scan *s, bki_error *err) {
   s->committed = now();
   if (bki_scorer_screens(s->scorer)) {
     const bki_screening screening = count_screening(s);
-    BKI_TRY(bki_scan_set_screening(s->store, s->config->rule.p, &screening, err));
+    BKI_TRY(bki_scan_set_screening(s->store, &screening, err));
   }
   return bki_store_commit(s->store, &s->state, err);
 }
@@ -282,8 +283,7 @@ static bki_status check_config(const bki_scan_config *config, bki_error *err) {
 static bki_status open_parts(scan *s, bki_error *err) {
   const bki_scan_config *config = s->config;
   BKI_TRY(bki_corpus_open(&s->corpus, &config->corpus, err));
-  bki_scorer_config scorer = config->scorer;
-  scorer.top_words = config->rule.p;
+  const bki_scorer_config scorer = bki_scan_scorer_config(config);
   BKI_TRY(bki_scorer_create(&s->scorer, config->model, &scorer, err));
   BKI_TRY(bki_pool_create(&s->pool, bki_scorer_threads(s->scorer), err));
   BKI_TRY(bki_chunk_create(&s->chunk, config->model, config->corpus.paths, s->pool, err));

@@ -6,8 +6,10 @@
 #include <bki/scan.h>
 #include <bki/store.h>
 
-/* Puts epsilon and the counts of texts into the store, with p, the best words of each text that are as in fp32. The
- * next commit makes them durable. */
-bki_status bki_scan_set_screening(bki_store *store, int32_t p, const bki_screening *screening, bki_error *err);
+/* Puts top_words, epsilon and the counts of texts into the store. The next commit makes them durable. */
+bki_status bki_scan_set_screening(bki_store *store, const bki_screening *screening, bki_error *err);
+
+/* BKI_E_USAGE when the rule selects more words than screening makes sure of. */
+bki_status bki_scan_check_top_words(const bki_screening *screening, const bki_rule *rule, bki_error *err);
 
 #endif

@@ -95,18 +95,56 @@ static bki_status check_rule(bki_store *store, const char *path, const setting r
   return BKI_OK;
 }
 
+/* The precision that scorer_settings tell of; AUTO: none. */
+static bki_precision precision_in(const char *scorer_settings) {
+  static const char key[] = "precision=";
+  const char *at = scorer_settings == NULL ? NULL : strstr(scorer_settings, key);
+  for (int i = 0; at != NULL && i < BKI_PRECISION_AUTO; i++) {
+    const char *name = bki_precision_name((bki_precision)i);
+    const size_t n = strlen(name);
+    if (strncmp(at + strlen(key), name, n) == 0 && at[strlen(key) + n] == ' ') {
+      return (bki_precision)i;
+    }
+  }
+  return BKI_PRECISION_AUTO;
+}
+
+bki_scorer_config bki_scan_scorer_config(const bki_scan_config *config) {
+  bki_scorer_config out = config->scorer;
+  bki_store *store = NULL;
+  bki_screening screening;
+  out.top_words = config->rule.p;
+  if (out.precision != BKI_PRECISION_AUTO) {
+    return out;
+  }
+  if (bki_store_open(&store, config->store_path, NULL) == BKI_OK) { /* what is wrong with it is told later */
+    out.precision = precision_in(bki_store_setting(store, "scorer_settings"));
+    if (bki_scan_get_screening(store, &screening, NULL) == BKI_OK && screening.top_words > 0) {
+      out.top_words = screening.top_words;
+    }
+    bki_store_close(store);
+  }
+  if (out.precision == BKI_PRECISION_AUTO) {
+    out.precision = BKI_PRECISION_EXACT;
+  }
+  return out;
+}
+
 /* A new store gets the settings, and can be read from then on; one with records has to have the same rule. */
 static bki_status settle(bki_store *store, const bki_scan_config *config, const bki_scorer *scorer,
                          const setting *corpus, const setting *rule, bki_error *err) {
   const bki_store_state state = *bki_store_get_state(store);
+  /* The store of another rule may have no records yet. */
+  BKI_TRY(bki_scan_check_top_words(bki_scorer_screening(scorer), &config->rule, err));
   if (state.n_records > 0) {
     return check_rule(store, config->store_path, rule, err);
   }
   BKI_TRY(save_settings(store, corpus, N_CORPUS, err));
   BKI_TRY(save_settings(store, rule, N_RULE, err));
   if (bki_scorer_screens(scorer)) {
-    const bki_screening nothing_yet = {.epsilon = bki_scorer_screening(scorer)->epsilon};
-    BKI_TRY(bki_scan_set_screening(store, config->rule.p, &nothing_yet, err));
+    const bki_screening *screening = bki_scorer_screening(scorer);
+    const bki_screening nothing_yet = {.epsilon = screening->epsilon, .top_words = screening->top_words};
+    BKI_TRY(bki_scan_set_screening(store, &nothing_yet, err));
   }
   return bki_store_commit(store, &state, err);
 }
@@ -127,8 +165,8 @@ bki_status bki_scan_open_store(bki_store **out, const bki_scan_config *config, c
                     bki_scorer_engine(scorer), bki_scorer_precision(scorer), bki_scorer_isa(scorer),
                     config->scorer.increments ? "yes" : "no");
   if (bki_scorer_screens(scorer)) {
-    bki_strbuf_format(&scorer_text, " top_words=%" PRId32 " epsilon=%.6g", config->rule.p,
-                      bki_scorer_screening(scorer)->epsilon);
+    const bki_screening *screening = bki_scorer_screening(scorer);
+    bki_strbuf_format(&scorer_text, " top_words=%" PRId32 " epsilon=%.6g", screening->top_words, screening->epsilon);
   }
   if (corpus_text.failed || scorer_text.failed) {
     status = bki_fail_memory(err);

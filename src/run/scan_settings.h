@@ -7,6 +7,10 @@
 #include <bki/scorer.h>
 #include <bki/store.h>
 
+/* What the scan is computed with. Precision AUTO comes to that of the store, with as many best words as that made sure
+ * of, so that the same command goes on with what an older version began; without a store that says so, to exact. */
+bki_scorer_config bki_scan_scorer_config(const bki_scan_config *config);
+
 /* Creates the store of a scan or opens it to go on; what the corpus and the scorer have chosen counts, not "auto". A
  * store without records gets the settings that bki_scan_get_settings reads; with records it has to have the same rule
  * (BKI_E_USAGE). */

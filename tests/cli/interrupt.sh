@@ -37,16 +37,17 @@ await() {
   done
 }
 
-# terminate CONDITION...: begins an attempt, waits until the command CONDITION succeeds, and sends SIGTERM. When the
-# attempt had ended by then, `on_end` and once more, at most 20 times. Sets `code` to the attempt's exit code.
+# terminate CONDITION...: begins an attempt, waits until the command CONDITION succeeds, and sends SIGTERM, or the signal
+# that `signal` names. When the attempt had ended by then, `on_end` and once more, at most 20 times. Sets `code` to the
+# attempt's exit code.
 terminate() {
   local pid
   for _ in $(seq 20); do
     attempt &
     pid=$!
     await "$@"
-    kill -TERM $pid 2>/dev/null
-    wait $pid
+    kill "-${signal-TERM}" $pid 2>/dev/null
+    wait $pid 2>/dev/null
     code=$?
     [ $code -ne 0 ] && break
     on_end

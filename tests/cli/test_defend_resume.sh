@@ -60,6 +60,21 @@ terminate grep -q 'epoch 1 of' training.err
 [ $code -eq 75 ] && [ ! -e training/victim ] && grep -q 'the same command goes on' training.err
 result $? "SIGTERM stops a training before its end (found $code): $(tail -n 1 training.err)"
 
+# Begun when fp32 was the default: the scan half done, then the whole defence.
+defend fp32 --quiet --precision fp32 >fp32.out && contents fp32 >fp32.contents
+mkdir begun
+cp -r fp32/victim fp32/lock begun
+(head -n 100 corpus.jsonl && echo broken) |
+  bki scan begun/victim - -o begun/scan.db --precision fp32 --threads 1 --quiet >/dev/null 2>&1
+[ "$(sqlite3 begun/scan.db 'SELECT n_records FROM progress')" -eq 100 ] && defend begun --quiet >begun.out &&
+  contents begun | cmp - fp32.contents && sed 's/begun/fp32/' begun.out | cmp - fp32.out
+result $? "a scan that was begun in another precision goes on in that"
+defend fp32 --quiet >again.out && cmp again.out fp32.out && contents fp32 | cmp - fp32.contents
+result $? "one that is done is taken as it is"
+defend fp32 --quiet --precision bf16 2>refused.err
+[ $? -eq 2 ] && grep -q 'scorer_settings has "precision=fp32 .* where this one has "precision=bf16' refused.err
+result $? "a precision that is named has to be that of the scan: $(cat refused.err)"
+
 # Two at a time: one of them is refused.
 mkdir shared
 exec 9>shared/lock
