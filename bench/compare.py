@@ -63,7 +63,8 @@ class Corpus:
 def scan(bki, corpus, directory, *options):
     store = directory / "scan.db"
     store.unlink(missing_ok=True)
-    return measure([bki, "scan", corpus.model, corpus.path, "-o", store, "--rule", "paper", "--quiet", *options])[:2]
+    fixed = ["--rule", "paper", "--quiet", "--precision", "fp32"]  # of options that are given twice the last one counts
+    return measure([bki, "scan", corpus.model, corpus.path, "-o", store, *fixed, *options])[:2]
 
 
 def peer(python, corpus, chunk):
