@@ -1,4 +1,4 @@
-# Whether the CUDA toolkit and cuDNN are here. Nothing outside this file, src/backend and tests/gpu asks.
+# Whether the CUDA toolkit and cuDNN are here. Nothing outside this file, src/backend, tests/gpu and bench asks.
 set(BKI_CUDA_FOUND OFF)
 if(NOT BKI_CUDA STREQUAL "OFF")
   include(CheckLanguage)

@@ -14,8 +14,10 @@ import struct
 import sys
 
 # Found by assembling kernels of one instruction (nvcc 13.0; the same from sm_75 to sm_120).
-OPCODES = {0xDF0: "HGMMA", 0x23C: "HMMA", 0x308: "MUFU", 0x983: "LDL", 0x387: "STL"}
+OPCODES = {0xDF0: "HGMMA", 0x23C: "HMMA", 0x308: "MUFU", 0x983: "LDL", 0x387: "STL", 0x3BA: "UBLKCP"}
 FFMA = (0x223, 0x423, 0x823, 0xC23)
+LDS = 0x984
+LDS_128 = 6  # in bits 73 to 75, where an access to memory has its width
 
 
 def text_sections(elf):
@@ -30,16 +32,24 @@ def text_sections(elf):
             yield text[len(".text.") :], elf[offset : offset + length]
 
 
+def name(opcode, width):
+    if opcode in FFMA:
+        return "FFMA"
+    if opcode == LDS:
+        return "LDS.128" if width == LDS_128 else "LDS"
+    return OPCODES.get(opcode, "other")
+
+
 def count(code):
     counts = collections.Counter()
     for at in range(0, len(code), 16):
-        opcode = struct.unpack_from("<H", code, at)[0] & 0xFFF
-        counts["FFMA" if opcode in FFMA else OPCODES.get(opcode, "other")] += 1
+        low, high = struct.unpack_from("<QQ", code, at)
+        counts[name(low & 0xFFF, high >> 9 & 7)] += 1
     return counts
 
 
 def holds(counts, condition):
-    name, relation, limit = re.fullmatch(r"(\w+)(<=|>=|=)(\d+)", condition).groups()
+    name, relation, limit = re.fullmatch(r"([\w.]+)(<=|>=|=)(\d+)", condition).groups()
     found = counts[name]
     return {"<=": found <= int(limit), ">=": found >= int(limit), "=": found == int(limit)}[relation]
 
