@@ -19,6 +19,31 @@ void synthetic_die(const char *what) {
   exit(2);
 }
 
+int32_t synthetic_number(const char *text) {
+  char *end;
+  const long value = strtol(text, &end, 10);
+  if (end == text || *end != '\0' || value < 0 || value > INT32_MAX) {
+    synthetic_die("expected a number");
+  }
+  return (int32_t)value;
+}
+
+static int ascending(const void *a, const void *b) {
+  return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
+}
+
+double synthetic_median(double *numbers, int n) {
+  qsort(numbers, (size_t)n, sizeof *numbers, ascending);
+  return numbers[n / 2];
+}
+
+uint64_t synthetic_digest(uint64_t digest, const void *bytes, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    digest = (digest ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3U;
+  }
+  return digest;
+}
+
 /* splitmix64 */
 double synthetic_uniform(void) {
   uint64_t z = state += 0x9e3779b97f4a7c15U;

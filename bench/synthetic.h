@@ -14,6 +14,14 @@ typedef struct synthetic_corpus {
 /* Prints the program's name and `what`, and exits with 2. */
 _Noreturn void synthetic_die(const char *what);
 
+/* A number of an option, 0 .. INT32_MAX. */
+int32_t synthetic_number(const char *text);
+/* Sorts n > 0 numbers; the upper one of the two in the middle. */
+double synthetic_median(double *numbers, int n);
+/* FNV-1a of bytes, behind those of `digest`. */
+#define SYNTHETIC_DIGEST 0xcbf29ce484222325U
+uint64_t synthetic_digest(uint64_t digest, const void *bytes, size_t n);
+
 /* What comes next depends on the seed alone; 1 at the start. */
 void synthetic_seed(uint64_t seed);
 /* In [0, 1), and of N(0, 1). */

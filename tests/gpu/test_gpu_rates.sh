@@ -1,6 +1,7 @@
 #!/bin/bash
 # bench_gpu_rates: its loops and its arithmetic on the SIMT machine, whose clock has 1000 cycles for any loop, and 10,000
 # every fifth time; and, where nvcc is, that each kernel has the instruction that is counted, as often as it is counted.
+# bench_gpu_kernels on the SIMT machine.
 here=$(cd "$(dirname "$0")" && pwd)
 root=$here/../..
 rates=$BKI_BUILD_DIR/tests/gpu/rates_on_cpu
@@ -40,6 +41,18 @@ result $refused "options that make no sense are refused with 2"
 CUDA_VISIBLE_DEVICES='' "$rates" 2>"$work/stderr"
 [ $? -eq 5 ] && grep -q '^bench_gpu_rates: ' "$work/stderr"
 result $? "without a GPU it says so and ends with 5"
+
+# The scores are right where test_persistent says so; here, that they are asked for as they should be.
+"$BKI_BUILD_DIR/tests/gpu/kernels_on_cpu" kind=fp32 texts=2 lengths=9 vocabulary=20 seconds=0 >"$work/kernels" &&
+  cut -d, -f1,3,6-7,9,11-12,14 "$work/kernels" | diff - <(printf 'kernel,2,%s kernel,fp32,128,%d,%d,1\n' base 36 36 scan 144 144) &&
+  [ "$(cut -d, -f15 "$work/kernels" | sort -u | wc -l)" -eq 1 ]
+result $? "bench_gpu_kernels runs both kernels and counts their row-steps"
+refused=0
+for argument in kind=double texts=0 texts=x vocabulary=0 unknown=1 bare; do
+  "$BKI_BUILD_DIR/tests/gpu/kernels_on_cpu" $argument >"$work/stdout" 2>"$work/stderr"
+  [ $? -eq 2 ] && [ -s "$work/stderr" ] && [ ! -s "$work/stdout" ] || refused=1
+done
+result $refused "bench_gpu_kernels refuses options that make no sense with 2"
 
 # kernels ARCHITECTURE MAJOR
 kernels() {
