@@ -1,14 +1,16 @@
 /* One row of gpu.sh's table: a random model scores a whole corpus with one engine in one precision.
  *
  *   bench_gpu [lengths=imdb-whole] [texts=10000] [classes=2] [seed=1] [backend=cuda]
- *             [engine=incremental|full|persistent] [precision=fp32|tf32|fp16|split|bf16] [devices=0,1,...]
+ *             [engine=incremental|full|persistent] [precision=fp32|tf32|fp16|split|bf16|exact] [devices=0,1,...]
  *             [gpu-memory=0.8] [threads=0] [hidden=128] [embedding=100] [vocabulary=20000] [seconds=2] [dump=FILE]
  *   bench_gpu header
  *
  * Prints the fields of `header` as CSV, with the median of the calls that fill `seconds` (one at least) after a first
  * one on 256 texts. Every call starts from scores that are no numbers; a score left so, or a call whose scores are not
  * the bytes of the call before, ends the program with 1. `digest` is of the scores and flips: it must not depend on
- * gpu-memory or devices either. `dump` writes corpus, parameters and scores for gpu_peer_torch.py. */
+ * gpu-memory or devices either. Precision exact has the shares of the screened words that were scored again, and of the
+ * screened texts whose limit was widened; where it screens nothing, the row is of fp32 and standard error says why.
+ * `dump` writes corpus, parameters and scores for gpu_peer_torch.py. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -38,21 +40,12 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int32_t read_number(const char *text) {
-  char *end;
-  const long value = strtol(text, &end, 10);
-  if (end == text || *end != '\0' || value < 0 || value > INT32_MAX) {
-    synthetic_die("expected a number");
-  }
-  return (int32_t)value;
-}
-
 static void set_devices(options *o, char *list) {
   for (char *d = strtok(list, ","); d != NULL; d = strtok(NULL, ",")) {
     if (o->scorer.n_devices == MAX_DEVICES) {
       synthetic_die("too many devices");
     }
-    o->devices[o->scorer.n_devices++] = read_number(d);
+    o->devices[o->scorer.n_devices++] = synthetic_number(d);
   }
   o->scorer.devices = o->devices;
 }
@@ -76,7 +69,7 @@ static void set_precision(options *o, const char *value) {
       return;
     }
   }
-  synthetic_die("expected precision fp32, tf32, fp16, split or bf16");
+  synthetic_die("expected precision fp32, tf32, fp16, split, bf16 or exact");
 }
 
 static void set_option(options *o, const char *name, char *value) {
@@ -92,7 +85,7 @@ static void set_option(options *o, const char *name, char *value) {
                  {"threads", &o->scorer.threads}};
   for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
     if (strcmp(name, numbers[i].name) == 0) {
-      *numbers[i].value = read_number(value);
+      *numbers[i].value = synthetic_number(value);
       return;
     }
   }
@@ -117,16 +110,8 @@ static void set_option(options *o, const char *name, char *value) {
   }
 }
 
-/* FNV-1a. */
-static uint64_t add_to_digest(uint64_t digest, const void *bytes, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    digest = (digest ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3U;
-  }
-  return digest;
-}
-
 static uint64_t digest_scores(const synthetic_corpus *c) {
-  uint64_t digest = 0xcbf29ce484222325U;
+  uint64_t digest = SYNTHETIC_DIGEST;
   for (size_t i = 0; i < c->n; i++) {
     const size_t l = (size_t)c->sequences[i].length;
     for (size_t t = 0; t < l; t++) {
@@ -135,8 +120,8 @@ static uint64_t digest_scores(const synthetic_corpus *c) {
         exit(1);
       }
     }
-    digest = add_to_digest(digest, c->scores[i].score, l * sizeof(float));
-    digest = add_to_digest(digest, c->scores[i].flip, l);
+    digest = synthetic_digest(digest, c->scores[i].score, l * sizeof(float));
+    digest = synthetic_digest(digest, c->scores[i].flip, l);
   }
   return digest;
 }
@@ -154,8 +139,12 @@ static double call_seconds(bki_scorer *scorer, const synthetic_corpus *c, size_t
   return now() - begin;
 }
 
-static int ascending(const void *a, const void *b) {
-  return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
+/* "" of nothing. */
+static void write_share(char out[16], int64_t part, int64_t whole) {
+  out[0] = '\0';
+  if (whole > 0) {
+    snprintf(out, 16, "%.4f", (double)part / (double)whole);
+  }
 }
 
 static void measure(const options *o, bki_scorer *scorer, const synthetic_corpus *c) {
@@ -172,17 +161,21 @@ static void measure(const options *o, bki_scorer *scorer, const synthetic_corpus
       exit(1);
     }
   }
-  qsort(runs, (size_t)n_runs, sizeof runs[0], ascending);
   double squares = 0;
   int64_t work = 0;
   for (size_t i = 0; i < c->n; i++) {
     squares += (double)c->sequences[i].length * c->sequences[i].length;
     work += bki_scorer_work(scorer, c->sequences[i].length);
   }
-  printf("bki %s,%s,%zu,%.1f,%.0f,%s,%s,,%d,%d,%" PRId64 ",%" PRId64 ",%.5f,%d,%016" PRIx64 ",\n",
+  const bki_screening *screening = bki_scorer_screening(scorer);
+  char rescored[16];
+  char widened[16];
+  write_share(rescored, screening->n_rescored, screening->n_words);
+  write_share(widened, screening->n_widened, screening->n_screened);
+  printf("bki %s,%s,%zu,%.1f,%.0f,%s,%s,,%d,%d,%" PRId64 ",%" PRId64 ",%.5f,%d,%016" PRIx64 ",,%s,%s\n",
          bki_scorer_backend(scorer), o->lengths, c->n, (double)c->n_words / (double)c->n, squares / (double)c->n,
          bki_scorer_engine(scorer), bki_scorer_precision(scorer), o->model.hidden, o->model.embedding_dim, work, work,
-         runs[n_runs / 2], n_runs, digest);
+         synthetic_median(runs, n_runs), n_runs, digest, rescored, widened);
 }
 
 /* int32: n, V, E, H, D, C, words; lengths [n]; ids [words]; then floats: the parameters, the scores [words]. */
@@ -227,7 +220,7 @@ int main(int argc, char **argv) {
   if (argc == 2 && strcmp(argv[1], "header") == 0) {
     puts(
         "program,lengths,texts,mean_words,mean_squared_words,how,precision,batch,hidden,embedding,row_steps,"
-        "corpus_row_steps,seconds,runs,digest,difference");
+        "corpus_row_steps,seconds,runs,digest,difference,rescored,widened");
     return 0;
   }
   static const char *const classes[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n"};
@@ -257,6 +250,9 @@ int main(int argc, char **argv) {
   if (bki_scorer_create(&scorer, model, &o.scorer, &err) != BKI_OK) {
     fprintf(stderr, "bench_gpu: %s\n", err.message);
     return (int)err.status;
+  }
+  if (bki_scorer_screening(scorer)->reason[0] != '\0') {
+    fprintf(stderr, "bench_gpu: precision exact is fp32: %s\n", bki_scorer_screening(scorer)->reason);
   }
   synthetic_corpus c = synthetic_corpus_create((size_t)o.n_texts, o.lengths, o.model.vocabulary_size, false);
   measure(&o, scorer, &c);

@@ -1,14 +1,16 @@
 #!/bin/bash
 # Everything that wants a GPU, from a clean checkout, in less than nine minutes: builds (preset cuda, for this GPU's
-# architecture only), runs the tests with the label gpu, compute-sanitizer on a small corpus, and the benchmark, which
-# leaves gpu-<device>.csv and .md in bench/results.
+# architecture only), measures the rates that kernels/README.md assumes, runs the tests with the label gpu,
+# compute-sanitizer on a small corpus, and the benchmark. gpu-<device>.csv and .md are left in bench/results, the rates in
+# gpu-<device>-rates.csv.
 #
-#   bench/gpu.sh [--part test|sanitize|bench]... [--build DIR] [--samples N] [--python PYTHON]... [--out DIR]
+#   bench/gpu.sh [--part rates|test|sanitize|bench]... [--build DIR] [--samples N] [--python PYTHON]... [--out DIR]
 #                [--limit SECONDS] [--backend cuda|cpu]
 #
 #   --part       this part only, after the build; repeatable
-#   --build      what was built elsewhere, of this checkout, with the targets bki, bench_gpu and, for the tests, bki_cuda
-#                and gpu_tests: nothing is installed, configured or compiled
+#   --build      what was built elsewhere, of this checkout, with the targets bki, bki_cuda, bench_gpu, bench_gpu_rates,
+#                bench_gpu_kernels, bench_gpu_kernels_no_ping_pong and, for the tests, gpu_tests: nothing is installed,
+#                configured or compiled
 #   --samples    texts of each corpus; default 10,000 IMDB-like and 14,000 DBpedia-like ones
 #   --python     an interpreter with PyTorch for the peers, repeatable; default python3; `none`: no peers
 #   --out        where the results go
@@ -23,7 +25,7 @@ shopt -s extglob
 cd "$(dirname "$0")/.." || exit
 command_line="bench/gpu.sh $*"
 # In hundredths of --limit; the build has the rest. A part may use what those before it have left.
-declare -A shares=([test]=24 [sanitize]=17 [bench]=34)
+declare -A shares=([rates]=2 [test]=24 [sanitize]=16 [bench]=37)
 readonly SHARE_INSTALL=8 SHARE_TEST=16 SHARE_SANITIZE=6 SHARE_MEASURE=12 # of one step
 limit=530
 prebuilt=
@@ -64,7 +66,7 @@ out_of_time() { [ "$1" -eq 124 ] || [ "$1" -eq 137 ]; }
 
 while [ $# -gt 0 ]; do
   case "$1 ${2-}" in
-    "--part test" | "--part sanitize" | "--part bench") parts+=("$2") ;;
+    "--part rates" | "--part test" | "--part sanitize" | "--part bench") parts+=("$2") ;;
     "--samples "[1-9]*) samples=$2 ;;
     "--limit "[1-9]*) limit=$2 ;;
     "--build "?*) prebuilt=$2 ;;
@@ -76,7 +78,7 @@ while [ $# -gt 0 ]; do
   shift 2
 done
 case $samples$limit in *[!0-9]*) usage ;; esac
-[ ${#parts[@]} -gt 0 ] || parts=(test sanitize bench)
+[ ${#parts[@]} -gt 0 ] || parts=(rates test sanitize bench)
 [ ${#pythons[@]} -gt 0 ] || pythons=(python3)
 preset=cuda
 [ "$backend" = cuda ] || preset=release
@@ -137,7 +139,7 @@ build() {
   for tool in cmake cc $([ $preset = cuda ] && echo nvcc); do
     command -v "$tool" >/dev/null || { say "no $tool" && return 1; }
   done
-  [ $preset != cuda ] || targets+=(bki_cuda)
+  [ $preset != cuda ] || targets+=(bki_cuda bench_gpu_rates bench_gpu_kernels bench_gpu_kernels_no_ping_pong)
   configure && compile "${targets[@]}" || return 1
   if wants_tests && cmake --build "$build" --target help | grep -q gpu_tests; then
     compile gpu_tests || fail "build: the tests"
@@ -202,8 +204,8 @@ run_sanitize() {
   work=$(mktemp -d)
   for tool in memcheck racecheck; do
     for engine in incremental full persistent; do
-      for precision in fp32 fp16 split; do
-        [ "$engine" = persistent ] || [ $precision != split ] || continue
+      for precision in fp32 fp16 split exact; do
+        case $engine-$precision in incremental-@(split|exact) | full-@(split|exact)) continue ;; esac
         [ $tool = memcheck ] || uses_shared "${scoring[@]}" || continue
         sanitize $tool "$build/bench/bench_gpu" lengths=dbpedia-whole texts=8 classes=14 vocabulary=500 seconds=0 \
           engine=$engine precision=$precision
@@ -253,15 +255,27 @@ write_facts() {
   fact date "$(date -u +%F)"
 }
 
-# bench_corpus LENGTHS TEXTS CLASSES EVERY: the engines in all their precisions, then the peers on every EVERY-th length
-# (more of them where --samples makes the corpus smaller).
+# bench_kernels LENGTHS TEXTS: the persistent kernels by themselves, that of wgmma with and without ping-pong. A kind that
+# the device does not run has no row.
+bench_kernels() {
+  local way kind suffix
+  for way in fp32 split half half-wg "half-wg _no_ping_pong"; do
+    read -r kind suffix <<<"$way"
+    measured "$build/bench/bench_gpu_kernels$suffix" kind="$kind" lengths="$1" texts="$2"
+    case $? in 0 | 77) ;; *) fail "bench: $1, kernels, $way" ;; esac
+  done
+}
+
+# bench_corpus LENGTHS TEXTS CLASSES EVERY: the kernels, the engines in all their precisions, then the peers on every
+# EVERY-th length (more of them where --samples makes the corpus smaller).
 bench_corpus() {
   local engine precision python dump options every=$(($4 * ${samples:-$2} / $2))
   dump=$(mktemp)
+  [ "$backend" = cpu ] || bench_kernels "$1" "${samples:-$2}"
   for engine in incremental full persistent; do
     [ $engine = persistent ] && [ "$backend" = cpu ] && continue
     for precision in $precisions; do
-      case $engine-$precision in persistent-tf32 | incremental-split | full-split) continue ;; esac
+      case $engine-$precision in persistent-tf32 | incremental-@(split|exact) | full-@(split|exact)) continue ;; esac
       options=(lengths="$1" texts="${samples:-$2}" classes="$3" backend="$backend" engine="$engine" precision="$precision")
       [ "$engine-$precision" != incremental-fp32 ] || options+=(dump="$dump")
       measured "$build/bench/bench_gpu" "${options[@]}" || fail "bench: $1 $engine $precision"
@@ -280,14 +294,31 @@ bench_corpus() {
   rm -f "$dump"
 }
 
+# What results are called: sets device and name.
+name_device() {
+  device=$(ask name)
+  name=gpu-$(echo "${device#NVIDIA }" | tr '[:upper:]' '[:lower:]' | tr -cs '[:alnum:]\n' -)
+}
+
+# Rates of a multiprocessor, before anything else is on the device.
+run_rates() {
+  local device name csv
+  has_gpu || { skip "rates: nvidia-smi finds no GPU" && return; }
+  name_device
+  mkdir -p "$out"
+  csv=$out/$name-rates.csv
+  { write_facts && "$build/bench/bench_gpu_rates" header; } >"$csv"
+  within 100 "$build/bench/bench_gpu_rates" >>"$csv" || fail "rates"
+  say "rates: $(grep -vc '^#' "$csv") lines are in $csv"
+}
+
 run_bench() {
-  local name device precisions="fp32 tf32 fp16 split" csv rows
+  local name device precisions="fp32 tf32 fp16 split exact" csv rows
   if [ "$backend" = cpu ]; then
     device="no GPU: a trial of the script on the CPU" name=cpu-trial precisions=fp32
   else
     has_gpu || { skip "bench: nvidia-smi finds no GPU" && return; }
-    device=$(ask name)
-    name=gpu-$(echo "${device#NVIDIA }" | tr '[:upper:]' '[:lower:]' | tr -cs '[:alnum:]\n' -)
+    name_device
   fi
   mkdir -p "$out"
   csv=$out/$name.csv
@@ -297,7 +328,7 @@ run_bench() {
   bench_corpus imdb-whole 10000 2 16
   rm -f "$rows"
   if command -v python3 >/dev/null; then
-    python3 bench/gpu_table.py "$csv" >"${csv%.csv}.md" || fail "bench: the table of $csv"
+    python3 bench/gpu_table.py "$csv" "${csv%.csv}-rates.csv" >"${csv%.csv}.md" || fail "bench: the table of $csv"
   else
     skip "bench: no python3 to make the table of $csv"
   fi

@@ -191,7 +191,7 @@ def main():
                         continue
                     out.writerow([f"torch {torch.__version__}", args.lengths, work.n, f"{work.mean:.1f}",
                                   f"{work.squares:.0f}", way, precision, rows or "", work.h, work.e, work.row_steps,
-                                  work.corpus_row_steps, f"{seconds:.5f}", 1, "", f"{difference:.2e}"])
+                                  work.corpus_row_steps, f"{seconds:.5f}", 1, "", f"{difference:.2e}", "", ""])
                     sys.stdout.flush()
                     if precision == "fp32" and difference > TOLERANCE:
                         print(f"gpu_peer_torch: {way} fp32 {rows}: scores differ from bki's by {difference:.2e}, more "
