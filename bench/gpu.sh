@@ -201,16 +201,18 @@ run_sanitize() {
   has_gpu || { skip "sanitize: nvidia-smi finds no GPU" && return; }
   command -v compute-sanitizer >/dev/null || { skip "sanitize: no compute-sanitizer" && return; }
   local tool engine precision work n_sanitized=0 scoring=(kernels/!(train*).cu)
-  work=$(mktemp -d)
-  for tool in memcheck racecheck; do
-    for engine in incremental full persistent; do
+  for engine in persistent incremental full; do # first what has the most to hide
+    for tool in memcheck racecheck; do
+      [ $tool = memcheck ] || uses_shared "${scoring[@]}" || continue
       for precision in fp32 fp16 split exact; do
         case $engine-$precision in incremental-@(split|exact) | full-@(split|exact)) continue ;; esac
-        [ $tool = memcheck ] || uses_shared "${scoring[@]}" || continue
         sanitize $tool "$build/bench/bench_gpu" lengths=dbpedia-whole texts=8 classes=14 vocabulary=500 seconds=0 \
           engine=$engine precision=$precision
       done
     done
+  done
+  work=$(mktemp -d)
+  for tool in memcheck racecheck; do
     [ $tool = memcheck ] || uses_shared kernels/train*.cu || continue
     sanitize $tool "$build/src/cli/bki" train tests/data/tiny/corpus.jsonl -o "$work/$tool" --backend cuda --epochs 1 \
       --embeddings tests/data/tiny/model --quiet
