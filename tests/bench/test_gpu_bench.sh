@@ -156,6 +156,13 @@ if [ -x "$bench" ]; then
   fields() { paste -d: <("$bench" header | tr , '\n') <(echo "$1" | tr , '\n'); }
   fields "$incremental" | grep -qx row_steps:1140 && fields "$full" | grep -qx row_steps:2280
   result $? "bench_gpu prints the fields of its header"
+  exact=$("$bench" "${options[@]}" lengths=60 precision=exact 2>"$work/stderr") &&
+    case $exact in # where the CPU has units for it
+      *,exact,*) fields "$exact" | grep -Eqx 'rescored:[01]\.[0-9]{4}' && fields "$exact" | grep -Eqx 'widened:[01]\.[0-9]{4}' ;;
+      *,fp32,*) grep -q '^bench_gpu: precision exact is fp32: .' "$work/stderr" && fields "$exact" | grep -qx rescored: ;;
+      *) false ;;
+    esac
+  result $? "bench_gpu tells what precision exact scored twice, or why it screens nothing"
   refused=0
   for argument in texts=0 texts=x precision=fp64 engine=half classes=15 devices=0,x unknown=1 bare; do
     "$bench" "$argument" >"$work/stdout" 2>"$work/stderr"
@@ -163,7 +170,7 @@ if [ -x "$bench" ]; then
   done
   result $refused "bench_gpu refuses options that make no sense with 2"
 else
-  for name in measures prints refuses; do
+  for name in measures prints tells refuses; do
     n=$((n + 1))
     echo "ok $n - bench_gpu $name # SKIP built without benchmarks"
   done
