@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <criterion/criterion.h>
 
@@ -95,7 +96,13 @@ typedef struct corpus {
   bki_scores *scores;      /* [n] */
 } corpus;
 
-/* Random ids of a vocabulary. `increments`: room for them. */
+/* Memory for results, in which a float is no number until it is written. */
+static inline void *unwritten(size_t bytes) {
+  void *memory = malloc(bytes);
+  return memory == NULL ? NULL : memset(memory, 0xff, bytes);
+}
+
+/* Random ids of a vocabulary. `increments`: room for them. What is not scored shows as NaN, or as class -1. */
 static inline corpus random_corpus(uint64_t seed, int32_t vocabulary, const int32_t *lengths, size_t n,
                                    bool increments) {
   corpus c = {n, calloc(n, sizeof *c.sequences), calloc(n, sizeof *c.scores)};
@@ -106,10 +113,11 @@ static inline corpus random_corpus(uint64_t seed, int32_t vocabulary, const int3
       ids[j] = random_below(&seed, vocabulary);
     }
     c.sequences[i] = (bki_sequence){ids, lengths[i]};
-    c.scores[i].score = malloc((length + 1) * sizeof(float));
-    c.scores[i].increment = increments ? malloc((length + 1) * sizeof(float)) : NULL;
-    c.scores[i].flip = malloc(length + 1);
-    c.scores[i].screened = malloc(length + 1);
+    c.scores[i].score = unwritten((length + 1) * sizeof(float));
+    c.scores[i].increment = increments ? unwritten((length + 1) * sizeof(float)) : NULL;
+    c.scores[i].flip = unwritten(length + 1);
+    c.scores[i].screened = unwritten(length + 1);
+    c.scores[i].predicted = -1;
   }
   return c;
 }
