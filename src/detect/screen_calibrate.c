@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "fail.h"
-#include "rng.h"
 #include "screen_internal.h"
+#include "trial_text.h"
 
 /* 64 texts. Errors hardly grow beyond 128 words, where a net has forgotten the first ones; costs grow with the square.
  */
@@ -36,15 +36,6 @@ typedef struct sample {
   size_t n;              /* texts long enough to be screened */
 } sample;
 
-/* Words by Zipf's law: vocabularies are sorted by frequency. */
-static void fill(int32_t *ids, int32_t length, const bki_model_config *model, bki_rng *rng) {
-  const double log_size = log1p((double)model->vocabulary_size);
-  for (int32_t i = 0; i < length; i++) {
-    const int32_t id = (int32_t)expm1(bki_rng_uniform(rng) * log_size);
-    ids[i] = id < model->vocabulary_size && id != model->pad_id ? id : model->oov_id;
-  }
-}
-
 static bool reserve(bki_screen *screen, bki_scores *scores, size_t length) {
   scores->score = bki_screen_allocate(screen, length, sizeof *scores->score);
   scores->flip = bki_screen_allocate(screen, length, sizeof *scores->flip);
@@ -66,7 +57,7 @@ static bki_status make(bki_screen *screen, sample *s, bki_error *err) {
         !reserve(screen, &s->fp32[s->n], (size_t)length)) {
       return bki_fail_memory(err);
     }
-    fill(ids, length, screen->model, &rng);
+    bki_trial_text_fill(ids, length, screen->model, &rng);
     s->sequences[s->n++] = (bki_sequence){.ids = ids, .length = length};
   }
   return BKI_OK;
