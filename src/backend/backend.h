@@ -35,10 +35,14 @@ typedef struct bki_backend_config {
 /* What every backend begins with; `create` fills it. */
 typedef struct bki_backend {
   const struct bki_backend_ops *ops;
-  const char *isa; /* chosen: "portable", "avx2", ...; static storage */
-  bool emulated;   /* the precision has no units of its own here: it is no faster than fp32 */
-  bool picks;      /* it has score_some */
+  const char *isa;  /* chosen: "portable", "avx2", ...; static storage */
+  bool emulated;    /* the precision has no units of its own here: it is no faster than fp32 */
+  bool picks;       /* it has score_some */
+  size_t n_devices; /* GPUs that it computes on; 0: it does on the CPU */
 } bki_backend;
+
+/* In the place of a device's number. */
+enum { BKI_ALL_DEVICES = -1 };
 
 /* Some words of a text. */
 typedef struct bki_picks {
@@ -71,6 +75,9 @@ typedef struct bki_backend_ops {
    * written, and no increments. Called where the backend has `picks`. */
   bki_status (*score_some)(bki_backend *backend, const bki_sequence *sequences, const bki_picks *picks, size_t n,
                            bki_scores *scores, bki_error *err);
+  /* From now on device i of n_devices does all the work, or BKI_ALL_DEVICES share it again, as they do after create.
+   * Returns what to call it in a message, valid until the next call. NULL where n_devices is always 0. */
+  const char *(*use_device)(bki_backend *backend, int32_t i);
 } bki_backend_ops;
 
 /* some.c: score_some for every backend, for want of another way by running each text without the word from end to end;
@@ -83,5 +90,7 @@ extern const bki_backend_ops bki_backend_ref; /* the oracle: plain loops in doub
 
 /* "auto", "portable", "avx2", "avx512", "avx512bf16", "amx". */
 const char *bki_isa_name(bki_isa isa);
+/* "full", "incremental", "persistent"; never AUTO. */
+const char *bki_engine_name(bki_engine engine);
 
 #endif

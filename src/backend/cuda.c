@@ -12,8 +12,11 @@ typedef struct cuda_backend {
   bki_backend base;
   size_t n_workers;
   bki_cuda_worker *workers; /* [n_workers] */
-  size_t max_slots;         /* of a group: what every worker has memory for */
+  bki_cuda_worker *at_work; /* [n_at_work] those of them that take a job */
+  size_t n_at_work;
+  size_t max_slots; /* of a group: what every worker has memory for */
   char isa[64];
+  char device[sizeof((bki_cuda_device *)0)->name + 16]; /* use_device */
   bool increments;
 } cuda_backend;
 
@@ -105,6 +108,16 @@ static void find_common_size(cuda_backend *cuda) {
   }
 }
 
+static const char *use_device(bki_backend *backend, int32_t i) {
+  cuda_backend *cuda = (cuda_backend *)backend;
+  const bool all = i == BKI_ALL_DEVICES;
+  cuda->at_work = all ? cuda->workers : &cuda->workers[i];
+  cuda->n_at_work = all ? cuda->n_workers : 1;
+  const bki_cuda_device *d = &cuda->at_work->device;
+  snprintf(cuda->device, sizeof cuda->device, "GPU %d (%s)", d->ordinal, d->name);
+  return cuda->device;
+}
+
 static bki_status create(bki_backend **out, const bki_model_config *model, const bki_parameters *parameters,
                          const bki_backend_config *config, bki_error *err) {
   static const int32_t first_device[] = {0};
@@ -135,6 +148,8 @@ static bki_status create(bki_backend **out, const bki_model_config *model, const
   }
   find_common_size(cuda);
   name_arithmetic(cuda);
+  cuda->base.n_devices = cuda->n_workers;
+  use_device(&cuda->base, BKI_ALL_DEVICES);
   *out = &cuda->base;
   return BKI_OK;
 }
@@ -172,8 +187,8 @@ static void do_errands(errand *errands, pthread_t *threads, size_t n) {
 static bool shrink(cuda_backend *cuda, const errand *errands) {
   bool memory = false;
   bool possible = true;
-  for (size_t i = 0; i < cuda->n_workers; i++) {
-    memory = memory || (errands[i].status == BKI_E_DEVICE && cuda->workers[i].device.out_of_memory);
+  for (size_t i = 0; i < cuda->n_at_work; i++) {
+    memory = memory || (errands[i].status == BKI_E_DEVICE && cuda->at_work[i].device.out_of_memory);
   }
   for (size_t i = 0; memory && i < cuda->n_workers; i++) {
     possible = bki_cuda_worker_shrink(&cuda->workers[i]) && possible;
@@ -184,18 +199,18 @@ static bool shrink(cuda_backend *cuda, const errand *errands) {
 
 /* Out of memory halves the groups and begins anew: what was done already is done once more. */
 static bki_status run_job(cuda_backend *cuda, bki_cuda_job *job, size_t n, bki_error *err) {
-  errand *errands = bki_array_create(cuda->n_workers, sizeof *errands);
-  pthread_t *threads = bki_array_create(cuda->n_workers, sizeof *threads);
+  errand *errands = bki_array_create(cuda->n_at_work, sizeof *errands);
+  pthread_t *threads = bki_array_create(cuda->n_at_work, sizeof *threads);
   bki_status status = errands == NULL || threads == NULL ? bki_fail_memory(err) : BKI_OK;
   bool again = status == BKI_OK;
   while (again) {
     BKI_TRY_GOTO(status, done, bki_cuda_job_plan(job, n, cuda->max_slots, err));
-    for (size_t i = 0; i < cuda->n_workers; i++) {
-      errands[i] = (errand){.worker = &cuda->workers[i], .job = job};
-      cuda->workers[i].device.out_of_memory = false;
+    for (size_t i = 0; i < cuda->n_at_work; i++) {
+      errands[i] = (errand){.worker = &cuda->at_work[i], .job = job};
+      cuda->at_work[i].device.out_of_memory = false;
     }
-    do_errands(errands, threads, cuda->n_workers);
-    for (size_t i = cuda->n_workers; i-- > 0;) {
+    do_errands(errands, threads, cuda->n_at_work);
+    for (size_t i = cuda->n_at_work; i-- > 0;) {
       if (errands[i].status != BKI_OK) {
         status = errands[i].status;
         if (err != NULL) {
@@ -241,4 +256,5 @@ const bki_backend_ops bki_backend_cuda = {.name = "cuda",
                                           .destroy = destroy,
                                           .score = score,
                                           .score_some = score_some,
-                                          .forward = forward};
+                                          .forward = forward,
+                                          .use_device = use_device};
