@@ -4,6 +4,8 @@
 
 #include "agreement.h"
 #include "cuda.h"
+#include "pool.h"
+#include "prove.h"
 
 typedef struct cuda_options {
   bki_engine engine;
@@ -28,6 +30,18 @@ static inline bki_backend *open_cuda(const bki_model *model, const cuda_options 
   bki_error err;
   cr_assert_eq(create_cuda(&backend, model, o, &err), BKI_OK, "%s", err.message);
   return backend;
+}
+
+/* The known-answer test, by the parameters of the model. */
+static inline bki_status prove_cuda(bki_backend *backend, const bki_model *model, const cuda_options *options,
+                                    bki_error *err) {
+  bki_pool *pool = NULL;
+  cr_assert_eq(bki_pool_create(&pool, 1, NULL), BKI_OK);
+  const bki_backend_config config = {
+      .engine = options->engine, .precision = options->precision, .increments = options->increments, .pool = pool};
+  const bki_status status = bki_prove(backend, bki_model_get_config(model), bki_model_parameters(model), &config, err);
+  bki_pool_destroy(pool);
+  return status;
 }
 
 static inline void cuda_score(bki_backend *backend, const corpus *c) {

@@ -356,3 +356,27 @@ Test(cuda_faults, no_result_depends_on_the_order_of_independent_work) {
     clear_setting(&s);
   }
 }
+
+/* Where the launches of one of three devices begin to fail, that one is named. */
+Test(cuda_faults, the_known_answer_test_asks_every_device) {
+  static const int32_t devices[] = {2, 0, 1};
+  bki_model_config shape = random_config(4, 4);
+  bki_model *model = random_model(1, &shape);
+  const cuda_options options = {.engine = BKI_ENGINE_INCREMENTAL, .devices = devices, .n_devices = 3};
+  standin_reset(3, 0);
+  bki_backend *backend = open_cuda(model, &options);
+  int launches = standin_calls("launch");
+  bki_error err;
+  cr_assert_eq(prove_cuda(backend, model, &options, &err), BKI_OK, "%s", err.message);
+  launches = (standin_calls("launch") - launches) / 3;
+  for (int i = 0; i < 3; i++) {
+    char name[32];
+    snprintf(name, sizeof name, "GPU %d (stand-in %d): ", devices[i], devices[i]);
+    standin_fail("launch", i * launches + 1, cudaErrorInvalidConfiguration);
+    cr_assert_eq(prove_cuda(backend, model, &options, &err), BKI_E_DEVICE);
+    cr_assert_eq(strncmp(err.message, name, strlen(name)), 0, "%s: %s", name, err.message);
+  }
+  backend->ops->destroy(backend);
+  cr_assert_eq(standin_leaks(), 0);
+  bki_model_destroy(model);
+}
