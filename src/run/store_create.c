@@ -6,6 +6,7 @@
 #include "fail.h"
 #include "store_internal.h"
 #include "store_schema.h"
+#include "strbuf.h"
 
 static const char *const identity_keys[] = {"model_fingerprint", "corpus_settings", "scorer_settings", "on_error"};
 enum { N_IDENTITY_KEYS = sizeof identity_keys / sizeof identity_keys[0] };
@@ -61,6 +62,19 @@ static bki_status fill_new(bki_store *store, const bki_store_identity *identity,
   return bki_store_exec(store, "INSERT INTO progress VALUES (1, 0, 0, 0, 0, '', 0)", "write the progress", err);
 }
 
+/* What was "auto" may be something else today: the option that takes what the store has. */
+static void add_advice(bki_strbuf *out, const char *stored) {
+  static const char *const options[] = {"backend=", "engine=", "precision="};
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+    const size_t n = strlen(options[i]);
+    if (strncmp(stored, options[i], n) == 0) {
+      char quoted[BKI_QUOTE_SIZE];
+      bki_quote(quoted, (bki_str){stored + n, strcspn(stored + n, " ")});
+      bki_strbuf_format(out, ": go on with --%.*s %s", (int)n - 1, options[i], quoted);
+    }
+  }
+}
+
 /* Settings are long texts that differ in one place: shown from the word in which they part. */
 static bki_status differs(const bki_store *store, const char *what, const char *stored, const char *given,
                           bki_error *err) {
@@ -76,9 +90,13 @@ static bki_status differs(const bki_store *store, const char *what, const char *
   char quoted_given[BKI_QUOTE_SIZE];
   bki_quote(quoted_stored, (bki_str){stored + word, strlen(stored + word)});
   bki_quote(quoted_given, (bki_str){given + word, strlen(given + word)});
-  return bki_fail_at(err, BKI_E_USAGE, store->path, 0, -1,
-                     "the store belongs to another scan: its %s has %s where this one has %s", what, quoted_stored,
-                     quoted_given);
+  bki_strbuf advice = {0};
+  add_advice(&advice, stored + word);
+  const bki_status status = bki_fail_at(err, BKI_E_USAGE, store->path, 0, -1,
+                                        "the store belongs to another scan: its %s has %s where this one has %s%s",
+                                        what, quoted_stored, quoted_given, advice.size == 0 ? "" : advice.data);
+  bki_strbuf_clear(&advice);
+  return status;
 }
 
 static bki_status check_same(const bki_store *store, const bki_store_identity *identity, int32_t n_classes,
