@@ -18,7 +18,9 @@ extern "C" {
 #endif
 
 typedef enum bki_engine {
-  BKI_ENGINE_AUTO = 0,    /* incremental where the model allows it, else full */
+  /* The fastest that the model allows: persistent on a GPU, incremental, full. On a GPU one that does not work there
+   * makes room for the next: bki_scorer_engine_reason. */
+  BKI_ENGINE_AUTO = 0,
   BKI_ENGINE_FULL,        /* every variant from end to end: any depth */
   BKI_ENGINE_INCREMENTAL, /* exact sharing between variants: one layer */
   BKI_ENGINE_PERSISTENT,  /* the same sharing, in one launch for all steps: GPU, one layer, see docs/cuda.md */
@@ -31,8 +33,9 @@ typedef enum bki_precision {
   BKI_PRECISION_FP16, /* weights and states rounded to half precision, sums in fp32; GPU */
   /* Weights and states as sums of two numbers in half precision: about what fp32 gives; GPU, engine persistent. */
   BKI_PRECISION_SPLIT,
-  /* The best words of a text as in fp32, found by scoring all of them in bf16 (CPU) or fp16 (GPU) and those that may be
-   * among the best again in fp32. The others keep what the fast precision gave. See bki_scorer_screening. */
+  /* The best words of a text as in fp32, found by scoring all of them in bf16 (CPU) or fp16 (GPU, engine persistent)
+   * and those that may be among the best again in fp32. The others keep what the fast precision gave. See
+   * bki_scorer_screening. */
   BKI_PRECISION_EXACT,
   BKI_PRECISION_AUTO, /* of a scan: that of the store that it goes on with, else exact; of anything else: fp32 */
 } bki_precision;
@@ -78,8 +81,9 @@ typedef struct bki_scores {
 /* One user at a time; it uses its own threads inside. The model has to outlive it. */
 typedef struct bki_scorer bki_scorer;
 
-/* Errors: BKI_E_USAGE (an unknown name, an engine that does not run the model, devices of a CPU), BKI_E_DEVICE (not
- * usable on this machine, with the reason). */
+/* Every GPU has to compute what the CPU does, on short texts made of the vocabulary, before it is used. Errors:
+ * BKI_E_USAGE (an unknown name, an engine that does not run the model, devices of a CPU), BKI_E_DEVICE (not usable on
+ * this machine, or a GPU that computes wrong numbers, with the reason). */
 BKI_API bki_status bki_scorer_create(bki_scorer **out, const bki_model *model, const bki_scorer_config *config,
                                      bki_error *err);
 /* NULL is allowed. */
@@ -108,6 +112,8 @@ BKI_API const char *bki_scorer_isa(const bki_scorer *scorer);
 BKI_API int32_t bki_scorer_threads(const bki_scorer *scorer);
 /* Why "auto" came to this backend, one line: "GPU 0 is ..." or why there is none. "" when the backend was named. */
 BKI_API const char *bki_scorer_reason(const bki_scorer *scorer);
+/* Why engine "auto" came to this one and not to a faster one that the model allows, one line; else "". */
+BKI_API const char *bki_scorer_engine_reason(const bki_scorer *scorer);
 
 /* What precision `exact` came to, and how it went in all calls of bki_scorer_score so far. */
 typedef struct bki_screening {

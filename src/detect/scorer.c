@@ -8,9 +8,11 @@
 #include "array.h"
 #include "backend.h"
 #include "choose.h"
+#include "engines.h"
 #include "fail.h"
 #include "parameters.h"
 #include "pool.h"
+#include "prove.h"
 #include "screen.h"
 
 struct bki_scorer {
@@ -26,6 +28,7 @@ struct bki_scorer {
   bool increments;
   size_t n_devices; /* GPUs at work */
   char reason[sizeof((bki_backend_choice *)0)->reason];
+  char engine_reason[sizeof((bki_error *)0)->message];
 };
 
 /* A second's row-steps of the slowest backend on a slow core, and of a small GPU. */
@@ -51,29 +54,6 @@ static bki_status find_isa(bki_isa *out, const char *name, bki_error *err) {
   char quoted[BKI_QUOTE_SIZE];
   return bki_fail(err, BKI_E_USAGE, "expected isa auto, portable, avx2, avx512, avx512bf16 or amx, found %s",
                   bki_quote(quoted, (bki_str){name, strlen(name)}));
-}
-
-static bki_status choose_engine(bki_engine *out, const bki_backend_ops *ops, const bki_model_config *model,
-                                bki_engine wanted, bki_error *err) {
-  if (wanted < BKI_ENGINE_AUTO || wanted > BKI_ENGINE_PERSISTENT) {
-    return bki_fail(err, BKI_E_USAGE, "unknown engine %d", (int)wanted);
-  }
-  if (wanted == BKI_ENGINE_PERSISTENT && (ops->has_persistent == NULL || !ops->has_persistent(model))) {
-    return bki_fail(
-        err, BKI_E_USAGE,
-        "engine persistent is for models of one layer, readout final, no padding and a hidden size that is a "
-        "multiple of 16 up to 128: use incremental or full");
-  }
-  const bool possible = ops->has_incremental(model);
-  if (wanted == BKI_ENGINE_INCREMENTAL && model->num_layers != 1) {
-    return bki_fail(err, BKI_E_USAGE, "engine incremental needs a model of one layer, found %d: use full",
-                    model->num_layers);
-  }
-  if (wanted == BKI_ENGINE_INCREMENTAL && !possible) {
-    return bki_fail(err, BKI_E_USAGE, "backend %s has no engine incremental for this model: use full", ops->name);
-  }
-  *out = wanted != BKI_ENGINE_AUTO ? wanted : possible ? BKI_ENGINE_INCREMENTAL : BKI_ENGINE_FULL;
-  return BKI_OK;
 }
 
 /* Of the backend that gives what counts; in precision exact another one screens. */
@@ -118,23 +98,25 @@ static bool is_for_bf16_only(bki_isa isa) {
   return isa == BKI_ISA_AMX || isa == BKI_ISA_AVX512BF16;
 }
 
-/* The backend, and the settings that it gets but for the pool. Of precision exact, the one for fp32; *fast_isa is the
- * other's. */
-static bki_status resolve(bki_backend_choice *choice, bki_backend_config *out, bki_isa *fast_isa,
-                          const bki_model_config *model, const bki_scorer_config *config, bki_error *err) {
-  BKI_TRY(choose_backend(choice, fast_isa, model, config, err));
+/* What the settings come to on this machine. */
+typedef struct selection {
+  bki_backend_choice choice;
+  bki_backend_config config; /* of the backend, of precision exact of the one for fp32; its engine is still to be set */
+  bki_isa fast_isa;          /* of the other one */
+} selection;
+
+static bki_status resolve(selection *out, const bki_model_config *model, const bki_scorer_config *config,
+                          bki_error *err) {
+  BKI_TRY(choose_backend(&out->choice, &out->fast_isa, model, config, err));
   const bool exact = config->precision == BKI_PRECISION_EXACT;
-  const bool one_device = config->n_devices == 0 && choice->device >= 0;
-  *out = (bki_backend_config){.precision = precision_of(config),
-                              .isa = exact && is_for_bf16_only(*fast_isa) ? BKI_ISA_AUTO : *fast_isa,
-                              .increments = config->increments,
-                              .devices = one_device ? &choice->device : config->devices,
-                              .n_devices = one_device ? 1 : config->n_devices,
-                              .gpu_memory = config->gpu_memory == 0 ? GPU_MEMORY : config->gpu_memory};
-  if (exact && choice->backend->screen != BKI_PRECISION_FP32) {
-    out->gpu_memory /= 2; /* for two */
-  }
-  return choose_engine(&out->engine, choice->backend, model, config->engine, err);
+  const bool one_device = config->n_devices == 0 && out->choice.device >= 0;
+  out->config = (bki_backend_config){.precision = precision_of(config),
+                                     .isa = exact && is_for_bf16_only(out->fast_isa) ? BKI_ISA_AUTO : out->fast_isa,
+                                     .increments = config->increments,
+                                     .devices = one_device ? &out->choice.device : config->devices,
+                                     .n_devices = one_device ? 1 : config->n_devices,
+                                     .gpu_memory = config->gpu_memory == 0 ? GPU_MEMORY : config->gpu_memory};
+  return bki_engines_check(out->choice.backend, model, config->engine, err);
 }
 
 static void close_backend(bki_backend *backend) {
@@ -157,13 +139,27 @@ static void give_up_screening(bki_scorer *scorer, const char *reason) {
   scorer->fast = NULL;
 }
 
+/* Why precision exact screens nothing; NULL: it may. */
+static const char *find_no_screening(const bki_backend_ops *ops, const bki_backend_config *config) {
+  if (config->increments) {
+    return "prefix increments are not screened";
+  }
+  if (ops->screen == BKI_PRECISION_FP32) {
+    return "this backend has no faster precision";
+  }
+  if (ops->has_persistent != NULL && config->engine != BKI_ENGINE_PERSISTENT) {
+    return "on a GPU engine persistent alone screens: others are not known to gain by it";
+  }
+  return NULL;
+}
+
 /* Precision exact: the second backend and the screen, where that pays. `config`: of the first. */
 static bki_status add_screen(bki_scorer *scorer, const bki_model *model, bki_backend_config config, int32_t top_words,
                              bki_error *err) {
   const bki_backend_ops *ops = scorer->backend->ops;
-  if (ops->screen == BKI_PRECISION_FP32 || config.increments) {
-    give_up_screening(
-        scorer, config.increments ? "prefix increments are not screened" : "this backend has no faster precision");
+  const char *reason = find_no_screening(ops, &config);
+  if (reason != NULL) {
+    give_up_screening(scorer, reason);
     return BKI_OK;
   }
   config.precision = ops->screen;
@@ -176,6 +172,7 @@ static bki_status add_screen(bki_scorer *scorer, const bki_model *model, bki_bac
   if (status != BKI_OK) {
     return bki_fail(err, status, "%s", why.message);
   }
+  BKI_TRY(bki_prove(scorer->fast, scorer->model, bki_model_parameters(model), &config, err));
   if (scorer->fast->emulated) {
     give_up_screening(scorer, "this CPU, or the instruction set that was asked for, has no bf16 units");
     return BKI_OK;
@@ -196,31 +193,77 @@ static void name_isa(bki_scorer *scorer) {
   snprintf(scorer->isa, sizeof scorer->isa, "%s%s%s", fast, two ? "+" : "", two ? fp32 : "");
 }
 
+static void close_backends(bki_scorer *scorer) {
+  bki_screen_destroy(scorer->screen);
+  close_backend(scorer->fast);
+  close_backend(scorer->backend);
+  scorer->screen = NULL;
+  scorer->fast = NULL;
+  scorer->backend = NULL;
+}
+
+/* All that computes. On failure nothing of it is left. */
+static bki_status open_engine(bki_scorer *scorer, bki_engine engine, const bki_model *model, const selection *selected,
+                              const bki_scorer_config *config, bki_error *err) {
+  const bki_backend_ops *ops = selected->choice.backend;
+  const bool exact = config->precision == BKI_PRECISION_EXACT;
+  bki_backend_config chosen = selected->config;
+  chosen.engine = engine;
+  if (exact && find_no_screening(ops, &chosen) == NULL) {
+    chosen.gpu_memory /= 2; /* for two */
+  }
+  scorer->engine = engine;
+  const bki_parameters *parameters = bki_model_parameters(model);
+  bki_status status = ops->create(&scorer->backend, scorer->model, parameters, &chosen, err);
+  if (status == BKI_OK) {
+    status = bki_prove(scorer->backend, scorer->model, parameters, &chosen, err);
+  }
+  if (status == BKI_OK && exact) {
+    chosen.isa = selected->fast_isa;
+    status = add_screen(scorer, model, chosen, config->top_words, err);
+  }
+  if (status != BKI_OK) {
+    close_backends(scorer);
+  }
+  return status;
+}
+
+/* The first engine that works. Why those before it do not is kept; when none does, it is the error. */
+static bki_status open_engines(bki_scorer *scorer, const bki_model *model, const selection *selected,
+                               const bki_scorer_config *config, bki_error *err) {
+  bki_engine engines[BKI_MAX_ENGINES];
+  const int n = bki_engines_list(engines, selected->choice.backend, scorer->model, config);
+  bki_error why;
+  bki_status status = BKI_E_DEVICE;
+  for (int i = 0; i < n && (status == BKI_E_DEVICE || status == BKI_E_USAGE); i++) {
+    status = open_engine(scorer, engines[i], model, selected, config, &why);
+    if (status != BKI_OK) {
+      const size_t used = strlen(scorer->engine_reason);
+      snprintf(scorer->engine_reason + used, sizeof scorer->engine_reason - used, "%s%s", i == 0 ? "" : "; ",
+               why.message);
+    }
+  }
+  return status == BKI_OK ? BKI_OK : bki_fail(err, status, "%s", scorer->engine_reason);
+}
+
 bki_status bki_scorer_create(bki_scorer **out, const bki_model *model, const bki_scorer_config *config,
                              bki_error *err) {
   const bki_model_config *m = bki_model_get_config(model);
-  bki_backend_choice choice;
-  bki_backend_config chosen;
-  bki_isa fast_isa = BKI_ISA_AUTO;
-  BKI_TRY(resolve(&choice, &chosen, &fast_isa, m, config, err));
+  selection selected = {0};
+  BKI_TRY(resolve(&selected, m, config, err));
   bki_scorer *scorer = bki_array_create(1, sizeof *scorer);
   if (scorer == NULL) {
     return bki_fail_memory(err);
   }
   scorer->model = m;
-  scorer->engine = chosen.engine;
-  scorer->precision = chosen.precision;
-  scorer->increments = chosen.increments;
-  scorer->n_devices = chosen.n_devices;
-  memcpy(scorer->reason, choice.reason, sizeof scorer->reason);
+  scorer->precision = selected.config.precision;
+  scorer->increments = selected.config.increments;
+  scorer->n_devices = selected.config.n_devices;
+  memcpy(scorer->reason, selected.choice.reason, sizeof scorer->reason);
   bki_status status;
   BKI_TRY_GOTO(status, fail, bki_pool_create(&scorer->pool, config->threads, err));
-  chosen.pool = scorer->pool;
-  BKI_TRY_GOTO(status, fail, choice.backend->create(&scorer->backend, m, bki_model_parameters(model), &chosen, err));
-  if (config->precision == BKI_PRECISION_EXACT) {
-    chosen.isa = fast_isa;
-    BKI_TRY_GOTO(status, fail, add_screen(scorer, model, chosen, config->top_words, err));
-  }
+  selected.config.pool = scorer->pool;
+  BKI_TRY_GOTO(status, fail, open_engines(scorer, model, &selected, config, err));
   name_isa(scorer);
   *out = scorer;
   return BKI_OK;
@@ -233,9 +276,7 @@ void bki_scorer_destroy(bki_scorer *scorer) {
   if (scorer == NULL) {
     return;
   }
-  bki_screen_destroy(scorer->screen);
-  close_backend(scorer->fast);
-  close_backend(scorer->backend);
+  close_backends(scorer);
   bki_pool_destroy(scorer->pool);
   free(scorer);
 }
@@ -295,9 +336,7 @@ const char *bki_scorer_backend(const bki_scorer *scorer) {
 }
 
 const char *bki_scorer_engine(const bki_scorer *scorer) {
-  static const char *const names[] = {
-      [BKI_ENGINE_FULL] = "full", [BKI_ENGINE_INCREMENTAL] = "incremental", [BKI_ENGINE_PERSISTENT] = "persistent"};
-  return names[scorer->engine];
+  return bki_engine_name(scorer->engine);
 }
 
 const char *bki_scorer_precision(const bki_scorer *scorer) {
@@ -322,6 +361,10 @@ int32_t bki_scorer_threads(const bki_scorer *scorer) {
 
 const char *bki_scorer_reason(const bki_scorer *scorer) {
   return scorer->reason;
+}
+
+const char *bki_scorer_engine_reason(const bki_scorer *scorer) {
+  return scorer->engine_reason;
 }
 
 double bki_scorer_second_of_work(const bki_scorer *scorer) {

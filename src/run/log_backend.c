@@ -25,6 +25,10 @@ void bki_log_scorer(const bki_logger *logger, const bki_scorer *scorer) {
   bki_log(logger, BKI_LOG_INFO, "backend %s, engine %s, %s, %s, %d threads", bki_scorer_backend(scorer),
           bki_scorer_engine(scorer), bki_scorer_precision(scorer), isa, bki_scorer_threads(scorer));
   bki_log_choice(logger, bki_scorer_backend(scorer), bki_scorer_reason(scorer));
+  if (bki_scorer_engine_reason(scorer)[0] != '\0') {
+    bki_log(logger, BKI_LOG_WARNING, "engine auto is %s: %s", bki_scorer_engine(scorer),
+            bki_scorer_engine_reason(scorer));
+  }
   log_screening(logger, scorer);
   if (strstr(isa, "emulated") != NULL) {
     bki_log(logger, BKI_LOG_WARNING, "this CPU has no bf16 units: %s", isa);

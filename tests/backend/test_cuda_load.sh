@@ -14,7 +14,7 @@ n=0
 # library DIRECTORY FILE [ARGUMENT...]: a shared library of the sources and flags in the arguments.
 library() {
   mkdir -p "$work/$1"
-  "${CC:-cc}" -std=c11 -shared -fPIC -o "$work/$1/$2" "${@:3}" || exit 1
+  "${CC:-cc}" -std=gnu11 -D_GNU_SOURCE -shared -fPIC -o "$work/$1/$2" "${@:3}" || exit 1
 }
 # fake DIRECTORY [FLAG...]: a driver and a module.
 fake() {
@@ -22,6 +22,10 @@ fake() {
   for layer in base data model backend; do includes+=(-I"$root/src/$layer"); done
   library "$1" libcuda.so.1 -x c /dev/null
   library "$1" libbki-cuda.so.0 -I"$root/include" "${includes[@]}" "${@:2}" "$here/fake_module.c"
+}
+# computing DIRECTORY [FLAG...]: the same, of a module that computes.
+computing() {
+  fake "$@" "$root"/src/backend/{names,ref,ref_forward}.c "$root"/src/base/{array,fail,pool}.c -lpthread -lm
 }
 # run DIRECTORY COMMAND...: what bki says with the libraries of the directory.
 run() {
@@ -74,6 +78,40 @@ says "a CPU by name has no GPU memory" '--gpu-memory is for GPUs, found --backen
 says "more than all memory is refused" 'expected a share above 0 to 1, found 1.5*? 2' two "${score[@]}" --gpu-memory 1.5
 says "the log tells what auto is" 'backend auto is cpu: isa portable is a CPU*? 0' two eval "$model" \
   "$root/tests/data/tiny/corpus.jsonl" --isa portable
+
+# A GPU has to compute what the CPU does, and "auto" takes the fastest engine with which it does.
+computing works '-DFAKE_WRONG="none"'
+computing errs '-DFAKE_WRONG="persistent"'
+computing limited '-DFAKE_WRONG="none"' '-DFAKE_REFUSES="persistent"'
+computing broken '-DFAKE_WRONG="persistent incremental full"'
+corpus=$root/tests/data/tiny/corpus.jsonl
+scan=(scan "$model" "$corpus" --quiet -o)
+wrong='GPU 0 (Fake GPU): it computes wrong numbers with engine'
+says "auto is engine persistent on a GPU" 'backend cuda, engine persistent, fp32, fake*? 0' works eval "$model" "$corpus"
+says "an engine by name is taken" '? 0' works "${scan[@]}" "$work/s.bki" --engine incremental
+says "a scan of another engine is told how to go on" \
+  'has "engine=incremental * where this one has "engine=persistent *: go on with --engine "incremental"*? 2' works \
+  "${scan[@]}" "$work/s.bki"
+says "it goes on with that" '? 0' works "${scan[@]}" "$work/s.bki" --engine incremental
+says "prefix increments are engine incremental's" 'backend cuda, engine incremental*? 0' works scan "$model" "$corpus" \
+  -o "$work/i.bki" --increments
+says "tf32 too" 'backend cuda, engine incremental, tf32*? 0' works scan "$model" "$corpus" -o "$work/t.bki" --precision tf32
+says "split is engine persistent's alone" $'bki: the fake has no engine persistent\n? 5' limited "${score[@]}" --precision split
+says "an engine that errs is not taken, with the reason" \
+  "engine auto is incremental: $wrong persistent in precision fp32: expected scores within * of the CPU's, found * --engine incremental or" \
+  errs eval "$model" "$corpus"
+says "and the next one is" 'backend cuda, engine incremental, fp32, fake*? 0' errs eval "$model" "$corpus"
+says "an engine that cannot be created is not taken" 'engine auto is incremental: the fake has no engine persistent*? 0' \
+  limited eval "$model" "$corpus"
+says "an engine by name is not replaced when it errs" "$wrong persistent*use --engine incremental or --backend cpu*? 5" errs \
+  "${score[@]}" --engine persistent
+says "nor when it cannot be created" 'the fake has no engine persistent*? 5' limited "${score[@]}" --engine persistent
+for backend in auto cuda; do
+  says "$backend: a GPU that errs with every engine is an error" "$wrong persistent*$wrong full*use --backend cpu*? 5" broken \
+    "${score[@]}" --backend "$backend"
+done
+says "exact is fp32 with an engine that does not screen" \
+  'precision exact is fp32: on a GPU engine persistent alone screens*? 0' errs scan "$model" "$corpus" -o "$work/e.bki" --precision exact
 
 refuses() { # refuses DIRECTORY REASON
   says "$1: auto is the CPU" "auto: cpu: $2*? 0" "$1" devices
