@@ -51,6 +51,7 @@ struct bki_slot {
   int32_t step;
   int32_t steps;   // 0: there is no work left
   int64_t number;  // item, or first of the texts
+  int64_t state;   // row of states that an item begins with; -1: zeros
 };
 
 template <bool BASE>
@@ -79,6 +80,7 @@ __device__ static void bki_slot_fill(bki_slot *slot, const bki_k_work &w, int di
       slot->word[r] = some ? d.items[taken].word : 0;
     }
   }
+  slot->state = !BASE && some ? d.items[taken].state : -1;
   slot->step = 0;
   slot->steps = !some ? 0 : BASE ? slot->mark[0] : d.items[taken].steps;
 }
@@ -120,23 +122,28 @@ BKI_DEVICE int32_t bki_slot_word(const bki_slot &slot, int r, const bki_k_direct
   return ids[slot.word[r] + (int64_t)d.sign * step];
 }
 
-// h (part 0) or c (part 1) of unit u that the slot's work begins with.
+// h [H] and c [H] that the slot's work begins with; NULL: zeros.
 template <bool BASE>
-BKI_DEVICE float bki_slot_state(const bki_slot &slot, const bki_k_direction &d, int64_t H, int part, int64_t u) {
-  const int64_t state = BASE ? -1 : d.items[slot.number].state;
-  return state < 0 ? 0.0f : d.states[(state * 2 + part) * H + u];
+BKI_DEVICE const float *bki_slot_state(const bki_slot &slot, const bki_k_direction &d, int64_t H) {
+  return BASE || slot.state < 0 ? nullptr : d.states + slot.state * 2 * H;
+}
+
+// Whether text r leaves something after this step: a state, what its last word's variant is, itself.
+BKI_DEVICE bool bki_text_leaves(const bki_slot &slot, int r) {
+  const int32_t length = slot.mark[r];
+  const int32_t read = slot.step + 1;
+  return read <= length && (read >= length - 1 || read % BKI_K_ITEM_ROWS == 0);
 }
 
 // What unit u of a text leaves after a step of the base kernel. Returns the distance of the last word's variant in the
 // text's last step, else 0: its state is the one a step earlier, which this thread stored.
-BKI_DEVICE uint32_t bki_text_output(const bki_k_work &w, int dir, const bki_slot &slot, int r, int64_t u, float h,
-                                    float c) {
-  const int32_t length = slot.mark[r];
-  const int32_t read = slot.step + 1;
-  if (read > length || (read < length - 1 && read % BKI_K_ITEM_ROWS != 0)) {
+BKI_DEVICE uint32_t bki_text_output(const bki_k_work &w, int dir, int64_t H, const bki_slot &slot, int r, int64_t u,
+                                    float h, float c) {
+  if (!bki_text_leaves(slot, r)) {
     return 0;
   }
-  const int64_t H = w.hidden;
+  const int32_t length = slot.mark[r];
+  const int32_t read = slot.step + 1;
   const bki_k_direction &d = w.direction[dir];
   const bki_k_text &text = d.texts[slot.number + r];
   const int32_t states = read / BKI_K_ITEM_ROWS;
@@ -162,16 +169,30 @@ BKI_DEVICE uint32_t bki_text_output(const bki_k_work &w, int dir, const bki_slot
   return bki_distance(h, final[H]);
 }
 
-// What unit u of row r leaves in the last step of an item. Returns the distance from the text.
-BKI_DEVICE uint32_t bki_item_output(const bki_k_work &w, int dir, const bki_slot &slot, int r, int64_t u, float h) {
-  const int64_t H = w.hidden;
+// h [H] of the text of an item, which its rows are compared with.
+BKI_DEVICE const float *bki_item_final(const bki_k_work &w, int dir, int64_t H, const bki_slot &slot) {
   const bki_k_direction &d = w.direction[dir];
-  const bki_k_item &item = d.items[slot.number];
-  if (w.readouts != nullptr && slot.mark[r] >= 0) {
-    const int64_t row = item.score + (int64_t)d.sign * slot.mark[r];
-    w.readouts[(row * w.n_directions + dir) * H + u] = h;
+  return d.finals + (int64_t)d.items[slot.number].text * 2 * H;
+}
+
+// Where h [H] of row r of an item goes; NULL: nowhere.
+BKI_DEVICE float *bki_item_readout(const bki_k_work &w, int dir, int64_t H, const bki_slot &slot, int r) {
+  if (w.readouts == nullptr || slot.mark[r] < 0) {
+    return nullptr;
   }
-  return bki_distance(h, d.finals[(int64_t)item.text * 2 * H + u]);
+  const bki_k_direction &d = w.direction[dir];
+  const int64_t row = d.items[slot.number].score + (int64_t)d.sign * slot.mark[r];
+  return w.readouts + (row * w.n_directions + dir) * H;
+}
+
+// What unit u of row r leaves in the last step of an item. Returns the distance from the text.
+BKI_DEVICE uint32_t bki_item_output(const bki_k_work &w, int dir, int64_t H, const bki_slot &slot, int r, int64_t u,
+                                    float h) {
+  float *readout = bki_item_readout(w, dir, H, slot, r);
+  if (readout != nullptr) {
+    readout[u] = h;
+  }
+  return bki_distance(h, bki_item_final(w, dir, H, slot)[u]);
 }
 
 #endif

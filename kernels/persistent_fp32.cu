@@ -98,8 +98,8 @@ struct place {
 };
 
 BKI_DEVICE place find_place() {
-  const int warp = (int)threadIdx.x / 32;
-  const int lane = (int)threadIdx.x % 32;
+  const int warp = (int)(threadIdx.x / 32);
+  const int lane = (int)(threadIdx.x % 32);
   return {warp / 2 * 4 + lane / 8, warp % 2 * 8 + lane % 8};
 }
 
@@ -133,8 +133,8 @@ BKI_DEVICE void end_chunk(shared<S> *m, const bki_k_work &w, int dir, place at, 
       }
       m->h[now ^ 1][cell] = h;
       if (BASE || last) {
-        const uint32_t far =
-            BASE ? bki_text_output(w, dir, slot, r, u + e, h, next) : bki_item_output(w, dir, slot, r, u + e, h);
+        const uint32_t far = BASE ? bki_text_output(w, dir, S::H, slot, r, u + e, h, next)
+                                  : bki_item_output(w, dir, S::H, slot, r, u + e, h);
         if (far != 0) {
           atomicMax(&m->far[8 * at.slot + r], far);
         }
@@ -147,13 +147,14 @@ BKI_DEVICE void end_chunk(shared<S> *m, const bki_k_work &w, int dir, place at, 
 template <typename S, bool BASE>
 BKI_DEVICE void begin_work(shared<S> *m, const bki_k_direction &d, place at, int now,
                            float (&c)[S::CHUNKS][8][S::UNITS]) {
+  const float *from = bki_slot_state<BASE>(m->slots[at.slot], d, S::H);
 #pragma unroll
   for (int chunk = 0; chunk < S::CHUNKS; chunk++) {
 #pragma unroll
     for (int e = 0; e < S::UNITS; e++) {
       const int u = (chunk * S::WIDE + at.wide) * S::UNITS + e;
-      const float h = bki_slot_state<BASE>(m->slots[at.slot], d, S::H, 0, u);
-      const float state = bki_slot_state<BASE>(m->slots[at.slot], d, S::H, 1, u);
+      const float h = from == nullptr ? 0.0f : from[u];
+      const float state = from == nullptr ? 0.0f : from[S::H + u];
 #pragma unroll
       for (int r = 0; r < 8; r++) {
         c[chunk][r][e] = state;

@@ -32,7 +32,7 @@ struct shape {
 template <typename S, bool BASE>
 struct shared {
   uint16_t h[2][S::PARTS][S::ROWS * S::LINE];
-  float4 c[S::TILES][2][S::THREADS];              // a thread's own: rows of slots 2 tile and 2 tile + 1, two units each
+  float2 c[S::TILES][2][2][S::THREADS];           // [tile][block][half] a thread's own: of a row, two units
   float x[2][BASE ? 1 : S::SLOTS][4 * S::H];      // inputs of two steps
   uint2 low[S::SPLIT ? 4 * S::H * S::H / 4 : 1];  // fragments of Lo
   bki_stream streams[S::SLOTS];
@@ -49,7 +49,7 @@ using fragments = uint32_t[2][4][S::SLICES][2];
 
 template <typename S>
 BKI_DEVICE int fragment_place(int block, int gate, int slice) {
-  return ((block * 4 + gate) * S::SLICES + slice) * 32 + (int)threadIdx.x % 32;
+  return ((block * 4 + gate) * S::SLICES + slice) * 32 + (int)(threadIdx.x % 32);
 }
 
 template <typename S>
@@ -59,7 +59,7 @@ BKI_DEVICE void load_weights(fragments<S> &b, const void *image) {
     const int block = i / (4 * S::SLICES);
     const int gate = i / S::SLICES % 4;
     const int slice = i % S::SLICES;
-    const uint2 pair = ((const uint2 *)image)[fragment_place<S>((int)threadIdx.x / 32 * 2 + block, gate, slice)];
+    const uint2 pair = ((const uint2 *)image)[fragment_place<S>((int)(threadIdx.x / 32) * 2 + block, gate, slice)];
     b[block][gate][slice][0] = pair.x;
     b[block][gate][slice][1] = pair.y;
   }
@@ -69,7 +69,7 @@ BKI_DEVICE void load_weights(fragments<S> &b, const void *image) {
 template <typename S, bool BASE>
 BKI_DEVICE void multiply(float (&sums)[S::GROUP][16], const shared<S, BASE> *m, const fragments<S> &b, int now,
                          int tile, int first) {
-  const int lane = (int)threadIdx.x % 32;
+  const int lane = (int)(threadIdx.x % 32);
   float rest[S::SPLIT ? 16 : 1] = {};
 #pragma unroll
   for (int slice = 0; slice < S::SLICES; slice++) {
@@ -85,7 +85,7 @@ BKI_DEVICE void multiply(float (&sums)[S::GROUP][16], const shared<S, BASE> *m, 
       const int gate = i % 4;
       bki_ptx_mma(sums[i / 4] + 4 * gate, a[0], b[block][gate][slice][0], b[block][gate][slice][1]);
       if (S::SPLIT) {
-        const uint2 low = m->low[fragment_place<S>((int)threadIdx.x / 32 * 2 + block, gate, slice)];
+        const uint2 low = m->low[fragment_place<S>((int)(threadIdx.x / 32) * 2 + block, gate, slice)];
         bki_ptx_mma(rest + 4 * gate, a[S::PARTS - 1], b[block][gate][slice][0], b[block][gate][slice][1]);
         bki_ptx_mma(rest + 4 * gate, a[0], low.x, low.y);
       }
@@ -121,8 +121,8 @@ BKI_DEVICE const float *find_inputs(const shared<S, BASE> *m, const bki_k_work &
 // The cells of one slot's row and two units.
 template <typename S, bool BASE>
 BKI_DEVICE void end_row(shared<S, BASE> *m, const bki_k_work &w, int dir, int now, int tile, int half, int u,
-                        const float (&sums)[16], float *c) {
-  const int lane = (int)threadIdx.x % 32;
+                        const float (&sums)[16], float2 *state) {
+  const int lane = (int)(threadIdx.x % 32);
   const int r = lane / 4;
   const int slot = 2 * tile + half;
   const bki_slot &work = m->streams[slot].work[m->streams[slot].now];
@@ -131,6 +131,7 @@ BKI_DEVICE void end_row(shared<S, BASE> *m, const bki_k_work &w, int dir, int no
   const float4 high = inputs[1];
   const float x[2][4] = {{low.x, low.z, high.x, high.z}, {low.y, low.w, high.y, high.w}};
   const bool hold = bki_holds<BASE>(work, r);
+  float c[2] = {state->x, state->y};
   float h[2];
 #pragma unroll
   for (int e = 0; e < 2; e++) {
@@ -144,13 +145,14 @@ BKI_DEVICE void end_row(shared<S, BASE> *m, const bki_k_work &w, int dir, int no
     h[e] = S::SPLIT ? bki_cell_accurate(z[0], z[1], z[2], z[3], &next) : bki_cell_fast(z[0], z[1], z[2], z[3], &next);
     c[e] = hold ? c[e] : next;
     if (BASE || work.step + 1 == work.steps) {
-      const uint32_t far =
-          BASE ? bki_text_output(w, dir, work, r, u + e, h[e], next) : bki_item_output(w, dir, work, r, u + e, h[e]);
+      const uint32_t far = BASE ? bki_text_output(w, dir, S::H, work, r, u + e, h[e], next)
+                                : bki_item_output(w, dir, S::H, work, r, u + e, h[e]);
       if (far != 0) {
         atomicMax(&m->far[8 * slot + r], far);
       }
     }
   }
+  *state = make_float2(c[0], c[1]);
   uint32_t pairs[S::PARTS];
   put_h<S>(pairs, h[0], h[1]);
   const int at = bki_k_half_h_place(S::H, 16 * tile + bki_k_lane_row(lane, half), u);
@@ -164,7 +166,7 @@ BKI_DEVICE void end_row(shared<S, BASE> *m, const bki_k_work &w, int dir, int no
 // h and c of the slots whose work begins.
 template <typename S, bool BASE>
 BKI_DEVICE void begin_work(shared<S, BASE> *m, const bki_k_work &w, int dir, int now) {
-  const int lane = (int)threadIdx.x % 32;
+  const int lane = (int)(threadIdx.x % 32);
   for (int i = 0; i < 4 * S::TILES; i++) {
     const int tile = i / 4;
     const int block = i / 2 % 2;
@@ -173,17 +175,13 @@ BKI_DEVICE void begin_work(shared<S, BASE> *m, const bki_k_work &w, int dir, int
     if (work.step > 0 || work.steps == 0) {
       continue;
     }
-    const int u = bki_k_lane_unit(lane, (int)threadIdx.x / 32 * 2 + block, 0);
-    float state[2][2];
-    for (int e = 0; e < 2; e++) {
-      state[0][e] = bki_slot_state<BASE>(work, w.direction[dir], S::H, 0, u + e);
-      state[1][e] = bki_slot_state<BASE>(work, w.direction[dir], S::H, 1, u + e);
-    }
-    float *c = (float *)&m->c[tile][block][threadIdx.x] + 2 * half;
-    c[0] = state[1][0];
-    c[1] = state[1][1];
+    const int u = bki_k_lane_unit(lane, (int)(threadIdx.x / 32) * 2 + block, 0);
+    const float *from = bki_slot_state<BASE>(work, w.direction[dir], S::H);
+    const float2 zero = make_float2(0, 0);
+    const float2 h = from == nullptr ? zero : *(const float2 *)(from + u);
+    m->c[tile][block][half][threadIdx.x] = from == nullptr ? zero : *(const float2 *)(from + S::H + u);
     uint32_t pairs[S::PARTS];
-    put_h<S>(pairs, state[0][0], state[0][1]);
+    put_h<S>(pairs, h.x, h.y);
     for (int part = 0; part < S::PARTS; part++) {
       const int at = bki_k_half_h_place(S::H, 16 * tile + bki_k_lane_row(lane, half), u);
       *(uint32_t *)(m->h[now][part] + at) = pairs[part];
@@ -209,8 +207,8 @@ __device__ static uint32_t begin(shared<S, BASE> *m, const bki_k_work &w, int di
   for (int i = (int)threadIdx.x; i < 2 * S::PARTS * S::ROWS * S::LINE; i += S::THREADS) {
     h[i] = 0;
   }
-  for (int i = 0; i < 2 * S::TILES; i++) {
-    m->c[i / 2][i % 2][threadIdx.x] = make_float4(0, 0, 0, 0);
+  for (int i = 0; i < 4 * S::TILES; i++) {
+    m->c[i / 4][i / 2 % 2][i % 2][threadIdx.x] = make_float2(0, 0);
   }
   for (int i = (int)threadIdx.x; S::SPLIT && i < S::H * S::H; i += S::THREADS) {
     m->low[S::SPLIT ? i : 0] = ((const uint2 *)w.direction[dir].weights)[S::H * S::H + i];
@@ -268,9 +266,8 @@ __global__ static void __launch_bounds__(S::THREADS, 1) persistent_mma(const __g
 #pragma unroll
         for (int i = 0; i < 2 * S::GROUP; i++) {
           const int block = first + i / 2;
-          const int u = bki_k_lane_unit((int)threadIdx.x % 32, (int)threadIdx.x / 32 * 2 + block, 0);
-          float *c = (float *)&m->c[tile][block][threadIdx.x] + i % 2 * 2;
-          end_row<S, BASE>(m, w, dir, now, tile, i % 2, u, sums[i / 2], c);
+          const int u = bki_k_lane_unit((int)(threadIdx.x % 32), (int)(threadIdx.x / 32) * 2 + block, 0);
+          end_row<S, BASE>(m, w, dir, now, tile, i % 2, u, sums[i / 2], &m->c[tile][block][i % 2][threadIdx.x]);
         }
       }
     }

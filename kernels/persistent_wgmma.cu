@@ -48,10 +48,10 @@ struct state {
 };
 
 BKI_DEVICE int warp_number() {
-  return (int)threadIdx.x / 32;
+  return (int)(threadIdx.x / 32);
 }
 BKI_DEVICE int lane_number() {
-  return (int)threadIdx.x % 32;
+  return (int)(threadIdx.x % 32);
 }
 
 template <bool BASE>
@@ -101,11 +101,18 @@ BKI_DEVICE void find_inputs(const float *(&x)[2], shared<BASE> *m, const bki_k_d
   }
 }
 
-// The cells of a chunk; LAST: of a step in which something of the warp ends, or a text may leave something.
-template <bool BASE, bool LAST>
-BKI_DEVICE void end_chunk(shared<BASE> *m, const bki_k_work &w, int dir, int chunk,
-                          const float (&sums)[16 * CHUNK_BLOCKS], const float *const (&x)[2], const bool (&hold)[2],
-                          state *s, uint32_t (&next)[2 * BLOCKS]) {
+// The largest distance of the lane's row of a slot.
+template <bool BASE>
+BKI_DEVICE void put_far(shared<BASE> *m, int half, uint32_t far) {
+  if (far != 0) {
+    atomicMax(&m->far[(2 * warp_number() + half) * BKI_K_ITEM_ROWS + lane_number() / 4], far);
+  }
+}
+
+// The cells of a chunk: h of a lane's rows, in fp32 for what they may leave, and in halves for the next step.
+template <bool BASE>
+BKI_DEVICE void end_chunk(float (&h)[2 * CHUNK_BLOCKS][2], uint32_t (&next)[2 * BLOCKS], state *s, int chunk,
+                          const float (&sums)[16 * CHUNK_BLOCKS], const float *const (&x)[2], const bool (&hold)[2]) {
 #pragma unroll
   for (int i = 0; i < 2 * CHUNK_BLOCKS; i++) {
     const int block = chunk * CHUNK_BLOCKS + i / 2;
@@ -114,7 +121,6 @@ BKI_DEVICE void end_chunk(shared<BASE> *m, const bki_k_work &w, int dir, int chu
     const float4 low = *(const float4 *)(x[half] + bki_k_gate_column(u, 0));
     const float4 high = *(const float4 *)(x[half] + bki_k_gate_column(u, 2));
     const float input[2][4] = {{low.x, low.z, high.x, high.z}, {low.y, low.w, high.y, high.w}};
-    float h[2];
 #pragma unroll
     for (int e = 0; e < 2; e++) {
       float z[4];
@@ -124,24 +130,60 @@ BKI_DEVICE void end_chunk(shared<BASE> *m, const bki_k_work &w, int dir, int chu
       }
       float *c = &s->c[4 * block + 2 * half + e];
       float after = *c;
-      h[e] = bki_cell_fast(z[0], z[1], z[2], z[3], &after);
+      h[i][e] = bki_cell_fast(z[0], z[1], z[2], z[3], &after);
       *c = hold[half] ? *c : after;
-      if (LAST) {
-        const bki_slot &work = *slot_of_warp(m, half);
-        const int r = lane_number() / 4;
-        uint32_t far = 0;
-        if (BASE) {
-          far = bki_text_output(w, dir, work, r, u + e, h[e], after);
-        } else if (work.step + 1 == work.steps) {
-          far = bki_item_output(w, dir, work, r, u + e, h[e]);
-        }
-        if (far != 0) {
-          atomicMax(&m->far[(2 * warp_number() + half) * BKI_K_ITEM_ROWS + r], far);
-        }
+    }
+    const uint32_t pair = bki_ptx_pack_halves(h[i][0], h[i][1]);
+    next[2 * block + half] = hold[half] ? s->h[2 * block + half] : pair;
+  }
+}
+
+// What texts leave of a chunk. One that leaves something does not hold: its c is that of the step.
+BKI_DEVICE void leave(shared<true> *m, const bki_k_work &w, int dir, int chunk, const float (&h)[2 * CHUNK_BLOCKS][2],
+                      const state &s) {
+#pragma unroll
+  for (int half = 0; half < 2; half++) {
+    const bki_slot &work = *slot_of_warp(m, half);
+    const int r = lane_number() / 4;
+    if (!bki_text_leaves(work, r)) {
+      continue;
+    }
+    uint32_t far = 0;
+#pragma unroll
+    for (int i = 0; i < 2 * CHUNK_BLOCKS; i++) {
+      const int block = chunk * CHUNK_BLOCKS + i / 2;
+      const int e = i % 2;
+      const float c = s.c[4 * block + 2 * half + e];
+      far = max(far, bki_text_output(w, dir, H, work, r, bki_k_lane_unit(lane_number(), block, e),
+                                     h[i / 2 * 2 + half][e], c));
+    }
+    put_far(m, half, far);
+  }
+}
+
+// What rows of items leave. No branch is between the loads of a slot: they are on their way together.
+BKI_DEVICE void leave(shared<false> *m, const bki_k_work &w, int dir, int chunk, const float (&h)[2 * CHUNK_BLOCKS][2],
+                      const state &) {
+#pragma unroll
+  for (int half = 0; half < 2; half++) {
+    const bki_slot &work = *slot_of_warp(m, half);
+    if (work.step + 1 != work.steps) {
+      continue;
+    }
+    const int first = bki_k_lane_unit(lane_number(), chunk * CHUNK_BLOCKS, 0);
+    const float *text = bki_item_final(w, dir, H, work) + first;
+    float *readout = bki_item_readout(w, dir, H, work, lane_number() / 4);
+    uint32_t far = 0;
+#pragma unroll
+    for (int i = 0; i < CHUNK_BLOCKS; i++) {
+      const float2 final = *(const float2 *)(text + 8 * i);
+      const float *own = h[2 * i + half];
+      far = max(far, max(bki_distance(own[0], final.x), bki_distance(own[1], final.y)));
+      if (readout != nullptr) {
+        *(float2 *)(readout + first + 8 * i) = make_float2(own[0], own[1]);
       }
     }
-    const uint32_t pair = bki_ptx_pack_halves(h[0], h[1]);
-    next[2 * block + half] = hold[half] ? s->h[2 * block + half] : pair;
+    put_far(m, half, far);
   }
 }
 
@@ -154,13 +196,16 @@ BKI_DEVICE void begin_work(shared<BASE> *m, const bki_k_direction &d, state *s) 
     if (work.step > 0 || work.steps == 0) {
       continue;
     }
+    const float *from = bki_slot_state<BASE>(work, d, H);
+    const float2 zero = make_float2(0, 0);
 #pragma unroll
     for (int block = 0; block < BLOCKS; block++) {
       const int u = bki_k_lane_unit(lane_number(), block, 0);
-      s->h[2 * block + half] =
-          bki_ptx_pack_halves(bki_slot_state<BASE>(work, d, H, 0, u), bki_slot_state<BASE>(work, d, H, 0, u + 1));
-      s->c[4 * block + 2 * half] = bki_slot_state<BASE>(work, d, H, 1, u);
-      s->c[4 * block + 2 * half + 1] = bki_slot_state<BASE>(work, d, H, 1, u + 1);
+      const float2 h = from == nullptr ? zero : *(const float2 *)(from + u);
+      const float2 c = from == nullptr ? zero : *(const float2 *)(from + H + u);
+      s->h[2 * block + half] = bki_ptx_pack_halves(h.x, h.y);
+      s->c[4 * block + 2 * half] = c.x;
+      s->c[4 * block + 2 * half + 1] = c.y;
     }
   }
 }
@@ -282,10 +327,10 @@ __global__ static void __launch_bounds__(THREADS, 1) persistent_wgmma(const __gr
       take_turn();
       multiply(sums, s.h, weights, chunk);
       pass_turn();
+      float h[2 * CHUNK_BLOCKS][2];
+      end_chunk<BASE>(h, next, &s, chunk, sums, x, hold);
       if (last) {
-        end_chunk<BASE, true>(m, w, dir, chunk, sums, x, hold, &s, next);
-      } else {
-        end_chunk<BASE, false>(m, w, dir, chunk, sums, x, hold, &s, next);
+        leave(m, w, dir, chunk, h, s);
       }
     }
 #pragma unroll

@@ -54,12 +54,13 @@ opcodes() {
 }
 
 # Instructions that a step of 16 rows (HALF, SPLIT) or of a warp (HALF_WG) takes at H = 128: products, special functions.
-# Where ptxas writes the cells twice, with and without what the last step does, there are two sets of the latter.
+# Where ptxas writes the cells of the former twice, with and without what the last step does, there are two sets of the
+# latter.
 tensor_code() {
   local a bad=0
   case $name in
     persistent_wgmma.cu)
-      opcodes 90a persistent_wgmmaILb0E HGMMA=32 'MUFU>=640' 'MUFU<=642' || bad=1
+      opcodes 90a persistent_wgmmaILb0E HGMMA=32 'MUFU>=320' 'MUFU<=322' || bad=1
       opcodes 90a persistent_wgmmaILb1E HGMMA=32 'MUFU>=320' 'MUFU<=322' || bad=1
       ;;
     persistent_mma.cu)
