@@ -150,13 +150,13 @@ struct wgmma_loop {
   BKI_MEMBER void step(void *, const bki_rate_work &, int) {
 #pragma unroll
     for (int chunk = 0; chunk < CHUNKS; chunk++) {
-      bki_ptx_wgmma_fence();
+      bki_ptx_wgmma_fence(h);
 #pragma unroll
       for (int slice = 0; slice < SLICES; slice++) {
         bki_ptx_wgmma(sums, h[4 * slice], h[4 * slice + 1], h[4 * slice + 2], h[4 * slice + 3],
                       bki_k_half_wg_descriptor(weights, H, chunk, slice), 1);
       }
-      bki_ptx_wgmma_wait(sums);
+      bki_ptx_wgmma_wait(sums, h);
     }
   }
   BKI_MEMBER float end(void *, int) {

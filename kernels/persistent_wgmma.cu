@@ -80,15 +80,14 @@ BKI_DEVICE void pass_turn() {
 #endif
 }
 
-BKI_DEVICE void multiply(float (&sums)[16 * CHUNK_BLOCKS], const uint32_t (&h)[2 * BLOCKS], uint32_t weights,
-                         int chunk) {
-  bki_ptx_wgmma_fence();
+BKI_DEVICE void multiply(float (&sums)[16 * CHUNK_BLOCKS], uint32_t (&h)[2 * BLOCKS], uint32_t weights, int chunk) {
+  bki_ptx_wgmma_fence(h);
 #pragma unroll
   for (int slice = 0; slice < H / 16; slice++) {
     bki_ptx_wgmma(sums, h[4 * slice], h[4 * slice + 1], h[4 * slice + 2], h[4 * slice + 3],
                   bki_k_half_wg_descriptor(weights, H, chunk, slice), slice > 0);
   }
-  bki_ptx_wgmma_wait(sums);
+  bki_ptx_wgmma_wait(sums, h);
 }
 
 // Where the inputs of this step are, for the lane's row of each slot.
@@ -210,8 +209,10 @@ BKI_DEVICE void begin_work(shared<BASE> *m, const bki_k_direction &d, state *s) 
   }
 }
 
-// Lanes 0 and 1 send for the inputs of `word`, for their slot and the step t.
+// Lanes 0 and 1 send for the inputs of `word`, for their slot and the step t. The warp has read what is there: that is
+// to come before what the copy writes, which is no thread.
 BKI_DEVICE void send_for_inputs(shared<false> *m, const bki_k_direction &d, int t, int32_t word) {
+  bki_ptx_fence_async();
   uint64_t *arrived = &m->arrived[warp_number()][t % 2];
   bki_ptx_barrier_arrive_expect(arrived, INPUT_BYTES);
   bki_ptx_bulk_copy(m->x[warp_number()][t % 2][lane_number()], d.table + (int64_t)word * 4 * H, INPUT_BYTES, arrived);
@@ -341,6 +342,11 @@ __global__ static void __launch_bounds__(THREADS, 1) persistent_wgmma(const __gr
   }
   wait_for_inputs(m, t);
   wait_for_inputs(m, t + 1);
+#if BKI_PING_PONG
+  if (threadIdx.x < THREADS / 2) {
+    take_turn();  // the last one that was passed on: no barrier is left half full
+  }
+#endif
 }
 
 }  // namespace

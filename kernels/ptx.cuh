@@ -157,22 +157,28 @@ BKI_PTX void bki_ptx_named_arrive(int threads) {
   asm volatile("bar.arrive %0, %1;" ::"n"(ID), "r"(threads) : "memory");
 }
 
-// wgmma, of sm_90a alone. Before the first product of a group, whose registers are then not to be touched until the
-// wait.
+// wgmma, of sm_90a alone. It reads `a` and adds to `d` while the threads go on: neither is to be touched from the
+// fence, before the first product of a group, to the wait. Both name them, so that no use of them moves in between.
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 #define BKI_PTX_WGMMA 1
 #else
 #define BKI_PTX_WGMMA 0
 #endif
-BKI_PTX void bki_ptx_wgmma_fence() {
+template <int N>
+BKI_PTX void bki_ptx_wgmma_fence(uint32_t (&a)[N]) {
 #if BKI_PTX_WGMMA
+#pragma unroll
+  for (int i = 0; i < N; i++) {
+    asm volatile("" : "+r"(a[i])::"memory");
+  }
   asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
 #else
   __trap();
 #endif
 }
-// Ends the group of products, and waits for all groups. The sums are named so that no use of them moves before it.
-BKI_PTX void bki_ptx_wgmma_wait(float (&d)[64]) {
+// Ends the group of products, and waits for all groups.
+template <int N>
+BKI_PTX void bki_ptx_wgmma_wait(float (&d)[64], uint32_t (&a)[N]) {
 #if BKI_PTX_WGMMA
   asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
   asm volatile("wgmma.wait_group.sync.aligned 0;"
@@ -186,6 +192,10 @@ BKI_PTX void bki_ptx_wgmma_wait(float (&d)[64]) {
                  "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]), "+f"(d[60]), "+f"(d[61]), "+f"(d[62]), "+f"(d[63])
                :
                : "memory");
+#pragma unroll
+  for (int i = 0; i < N; i++) {
+    asm volatile("" : "+r"(a[i])::"memory");
+  }
 #endif
 }
 // d [64, 128] = a [64, 16] b [16, 128], added to d where `add` is not 0: halves, sums in fp32; of a warpgroup, 16 rows

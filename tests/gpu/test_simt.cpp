@@ -246,6 +246,9 @@ Test(simt, bulk_copies_are_there_when_their_phase_ends) {
 __global__ void lonely_turn() {
   bki_ptx_named_wait<3>(64);
 }
+__global__ void turn_that_nobody_takes() {
+  bki_ptx_named_arrive<3>(64);
+}
 __global__ void nothing_sent() {
   BKI_DYNAMIC_SHARED(uint64_t, arrived);
   bki_ptx_barrier_init(arrived, 1);
@@ -254,6 +257,9 @@ __global__ void nothing_sent() {
 
 Test(simt, a_named_barrier_that_too_few_reach_aborts, .signal = SIGABRT) {
   run(lonely_turn, 1, 32, 0);
+}
+Test(simt, a_named_barrier_that_is_left_half_full_aborts, .signal = SIGABRT) {
+  run(turn_that_nobody_takes, 1, 32, 0);
 }
 Test(simt, waiting_for_a_copy_that_nobody_sends_aborts, .signal = SIGABRT) {
   run(nothing_sent, 1, 1, 8);

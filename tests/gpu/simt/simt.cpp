@@ -241,6 +241,12 @@ void run_block(const launch &work) {
       stuck();
     }
   }
+  for (const named &b : m.barriers) {
+    if (b.arrived != 0) {
+      std::fprintf(stderr, "simt: %s: a named barrier is left with %d arrivals\n", work.name, b.arrived);
+      std::abort();
+    }
+  }
   m.descending = !m.descending;
 }
 

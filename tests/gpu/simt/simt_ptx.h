@@ -204,8 +204,10 @@ void bki_ptx_named_arrive(int threads, int line = __builtin_LINE()) {
   simt::named_barrier(ID, threads, false, line);
 }
 
-inline void bki_ptx_wgmma_fence() {}
-inline void bki_ptx_wgmma_wait(float (&)[64]) {}
+template <int N>
+void bki_ptx_wgmma_fence(uint32_t (&)[N]) {}
+template <int N>
+void bki_ptx_wgmma_wait(float (&)[64], uint32_t (&)[N]) {}
 // A warp of the warpgroup by itself: its 16 rows need nothing of the others.
 inline void bki_ptx_wgmma(float (&d)[64], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint64_t b, int add,
                           int line = __builtin_LINE()) {
