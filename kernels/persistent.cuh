@@ -61,7 +61,7 @@ BKI_DEVICE bool bki_holds(const bki_slot &slot, int r) {
 
 // Number of the next work of a direction: an item, or 8 texts.
 BKI_DEVICE uint32_t bki_take_work(const bki_k_work &w, int dir) {
-  return atomicAdd(w.queue + dir, 1u);
+  return bki_ptx_take(w.queue + dir);
 }
 
 // One thread gives the slot the work that it took.

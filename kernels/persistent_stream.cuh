@@ -30,13 +30,24 @@ __device__ static void bki_stream_begin(bki_stream *s, const bki_k_work &w, int 
   *next = BASE ? 0 : bki_take_work(w, dir);
 }
 
+// Sends for what an item begins with, long before it does.
+BKI_DEVICE void bki_slot_prefetch(const bki_slot &slot, const bki_k_direction &d, int64_t H) {
+  const float *from = bki_slot_state<false>(slot, d, H);
+  for (int64_t i = 0; from != nullptr && i < 2 * H; i += 128 / (int64_t)sizeof *from) {
+    bki_ptx_prefetch(from + i);
+  }
+}
+
 // The next word of an item; 0 when there is no work left.
 __device__ static int32_t bki_stream_fetch(bki_stream *s, const bki_k_work &w, int dir, uint32_t *next) {
   if (s->work[s->ahead].steps > 0 && s->step == s->work[s->ahead].steps) {
     s->ahead ^= 1;
     s->step = 0;
     bki_slot_fill<false>(&s->work[s->ahead], w, dir, *next);
+    bki_slot_prefetch(s->work[s->ahead], w.direction[dir], w.hidden);
     *next = bki_take_work(w, dir);
+  } else if (s->step == 1 && *next < w.direction[dir].n_items) {
+    bki_ptx_prefetch(&w.direction[dir].items[*next]);
   }
   const bki_slot &work = s->work[s->ahead];
   return work.steps == 0 ? 0 : w.ids[work.word[0] + (int64_t)w.direction[dir].sign * s->step++];

@@ -29,6 +29,19 @@ BKI_PTX float bki_ptx_tanh(float x) {
   return y;
 }
 
+// Adds 1 to a number in global memory, below 2^32 - 2; what was there. Of plain additions ptxas makes one for all lanes
+// and a shuffle, which waits for it at once; this is waited for where it is used.
+BKI_PTX uint32_t bki_ptx_take(uint32_t *counter) {
+  uint32_t before;
+  asm volatile("atom.global.inc.u32 %0, [%1], 0xfffffffe;" : "=r"(before) : "l"(counter) : "memory");
+  return before;
+}
+
+// Brings the 128 bytes around an address of global memory into L2; nobody waits.
+BKI_PTX void bki_ptx_prefetch(const void *global) {
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(global));
+}
+
 BKI_PTX uint32_t bki_ptx_shared_address(const void *shared) {
   return (uint32_t)__cvta_generic_to_shared(shared);
 }

@@ -16,6 +16,7 @@ import sys
 # Found by assembling kernels of one instruction (nvcc 13.0; the same from sm_75 to sm_120).
 OPCODES = {0xDF0: "HGMMA", 0x23C: "HMMA", 0x308: "MUFU", 0x983: "LDL", 0x387: "STL", 0x3BA: "UBLKCP"}
 FFMA = (0x223, 0x423, 0x823, 0xC23)
+SHFL = (0x389, 0x589, 0x989, 0xF89)
 LDS = 0x984
 LDS_128 = 6  # in bits 73 to 75, where an access to memory has its width
 
@@ -35,6 +36,8 @@ def text_sections(elf):
 def name(opcode, width):
     if opcode in FFMA:
         return "FFMA"
+    if opcode in SHFL:
+        return "SHFL"
     if opcode == LDS:
         return "LDS.128" if width == LDS_128 else "LDS"
     return OPCODES.get(opcode, "other")

@@ -55,18 +55,18 @@ opcodes() {
 
 # Instructions that a step of 16 rows (HALF, SPLIT) or of a warp (HALF_WG) takes at H = 128: products, special functions.
 # Where ptxas writes the cells of the former twice, with and without what the last step does, there are two sets of the
-# latter.
+# latter. A shuffle would be ptxas gathering the lanes that take work, and waiting for what they get.
 tensor_code() {
   local a bad=0
   case $name in
     persistent_wgmma.cu)
-      opcodes 90a persistent_wgmmaILb0E HGMMA=32 'MUFU>=320' 'MUFU<=322' || bad=1
+      opcodes 90a persistent_wgmmaILb0E HGMMA=32 'MUFU>=320' 'MUFU<=322' SHFL=0 || bad=1
       opcodes 90a persistent_wgmmaILb1E HGMMA=32 'MUFU>=320' 'MUFU<=322' || bad=1
       ;;
     persistent_mma.cu)
       for a in 80 86 89 90a 100 120; do
-        opcodes "$a" shapeILi128ELb0E HMMA=64 'MUFU>=40' 'MUFU<=82' || bad=1
-        opcodes "$a" shapeILi128ELb1E HMMA=192 'MUFU>=56' 'MUFU<=114' || bad=1
+        opcodes "$a" shapeILi128ELb0E HMMA=64 'MUFU>=40' 'MUFU<=82' SHFL=0 || bad=1
+        opcodes "$a" shapeILi128ELb1E HMMA=192 'MUFU>=56' 'MUFU<=114' SHFL=0 || bad=1
       done
       ;;
     persistent_fp32.cu)

@@ -101,6 +101,12 @@ inline float bki_ptx_tanh(float x) {
   return std::tanh(x);
 }
 
+inline uint32_t bki_ptx_take(uint32_t *counter) {
+  return atomicAdd(counter, 1u);
+}
+
+inline void bki_ptx_prefetch(const void *) {}
+
 inline void bki_ptx_copy16(void *shared, const void *global) {
   std::memcpy(shared, global, 16);
 }
