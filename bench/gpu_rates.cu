@@ -177,11 +177,9 @@ struct fp32_loads {
   static BKI_MEMBER const float *place(const float *shared, int t, int i) {
     enum { LINE = H + 4, STAGE_K = 16, COLUMNS = 128 };
     const int k = i / 4;
-    const int slot = warp_number() / 2 * 4 + lane_number() / 8;
-    const int thread = warp_number() % 2 * 8 + lane_number() % 8;
     const float *stage = shared + t % 2 * STAGE_K * (LINE + COLUMNS);
-    return i % 4 < 2 ? stage + k * LINE + 8 * slot + 4 * (i % 2)
-                     : stage + STAGE_K * LINE + k * COLUMNS + 8 * thread + 4 * (i % 2);
+    return i % 4 < 2 ? stage + k * LINE + 8 * bki_k_fp32_slot((int)threadIdx.x) + 4 * (i % 2)
+                     : stage + STAGE_K * LINE + k * COLUMNS + 4 * bki_k_fp32_wide((int)threadIdx.x) + 64 * (i % 2);
   }
 };
 // Every lane its own 16 bytes, side by side.

@@ -4,7 +4,7 @@
 // 32: x 1 unit). A chunk of columns is what the 16 threads of a slot do at once; c of all chunks stays in registers:
 //
 //              columns of a chunk (units x gates)          a warp: 4 slots x 8 threads, so that for a k it reads
-//   slot 0   [ thread 0 | thread 1 | .. | 15 ]             128 bytes of h and 256 of W_hh in 4 wavefronts for
+//   slot 0   [ thread 0 | thread 1 | .. | 15 ]             128 bytes of h and 256 of W_hh in 8 wavefronts for
 //   slot 1   [ thread 0 | ..                                64 FFMA
 //   ..
 #include "persistent.cuh"
@@ -53,6 +53,9 @@ BKI_DEVICE void load4(float *to, const float *from) {
   const float4 all = *(const float4 *)from;
   to[0] = all.x, to[1] = all.y, to[2] = all.z, to[3] = all.w;
 }
+BKI_DEVICE void store4(float *to, const float *from) {
+  *(float4 *)to = make_float4(from[0], from[1], from[2], from[3]);
+}
 
 // sums[row][column] += sum_k h[k][row] w[k][column]; h and w are at this thread's rows and columns.
 template <typename S>
@@ -65,7 +68,7 @@ BKI_DEVICE void multiply(float (&sums)[8][4 * S::UNITS], const float *h, const f
     load4(rows + 4, h + k * S::LINE + 4);
 #pragma unroll
     for (int e = 0; e < S::UNITS; e++) {
-      load4(columns + 4 * e, w + k * S::COLUMNS + 4 * e);
+      load4(columns + 4 * e, w + k * S::COLUMNS + 4 * S::WIDE * e);
     }
 #pragma unroll
     for (int r = 0; r < 8; r++) {
@@ -98,28 +101,33 @@ struct place {
 };
 
 BKI_DEVICE place find_place() {
-  const int warp = (int)(threadIdx.x / 32);
-  const int lane = (int)(threadIdx.x % 32);
-  return {warp / 2 * 4 + lane / 8, warp % 2 * 8 + lane % 8};
+  return {bki_k_fp32_slot((int)threadIdx.x), bki_k_fp32_wide((int)threadIdx.x)};
+}
+
+// Inputs of a row for a thread's units of a chunk. In the scan kernel row 0 is for all.
+template <typename S>
+BKI_DEVICE void find_inputs(float (&x)[4 * S::UNITS], const shared<S> *m, const bki_k_direction &d, place at, int chunk,
+                            int r) {
+  load_inputs<S>(x, d.table + (int64_t)m->words[8 * at.slot + r] * 4 * S::H, (chunk * S::WIDE + at.wide) * S::UNITS);
 }
 
 // The cells of a chunk: h of the step's end into the other buffer, c, and what the step leaves.
 template <typename S, bool BASE>
 BKI_DEVICE void end_chunk(shared<S> *m, const bki_k_work &w, int dir, place at, int chunk, int now,
-                          const float (&sums)[8][4 * S::UNITS], float (&c)[8][S::UNITS]) {
+                          const float (&sums)[8][4 * S::UNITS], float (&x)[4 * S::UNITS], float (&c)[8][S::UNITS]) {
   const bki_slot &slot = m->slots[at.slot];
   const int u = (chunk * S::WIDE + at.wide) * S::UNITS;
   const bool last = !BASE && slot.step + 1 == slot.steps;
-  float x[4 * S::UNITS];
+  const int first = u * S::LINE + 8 * at.slot;
+  float all[S::UNITS][8];  // h of all rows
 #pragma unroll
   for (int r = 0; r < 8; r++) {
-    if (BASE || r == 0) {
-      load_inputs<S>(x, w.direction[dir].table + (int64_t)m->words[8 * at.slot + r] * 4 * S::H, u);
+    if (BASE) {
+      find_inputs<S>(x, m, w.direction[dir], at, chunk, r);
     }
     const bool hold = bki_holds<BASE>(slot, r);
 #pragma unroll
     for (int e = 0; e < S::UNITS; e++) {
-      const int cell = (u + e) * S::LINE + 8 * at.slot + r;
       float z[4];
       for (int gate = 0; gate < 4; gate++) {
         z[gate] = sums[r][gate * S::UNITS + e] + x[gate * S::UNITS + e];
@@ -127,11 +135,11 @@ BKI_DEVICE void end_chunk(shared<S> *m, const bki_k_work &w, int dir, place at, 
       float next = c[r][e];
       float h = bki_cell_accurate(z[0], z[1], z[2], z[3], &next);
       if (hold) {
-        h = m->h[now][cell];
+        h = m->h[now][first + e * S::LINE + r];
       } else {
         c[r][e] = next;
       }
-      m->h[now ^ 1][cell] = h;
+      all[e][r] = h;
       if (BASE || last) {
         const uint32_t far = BASE ? bki_text_output(w, dir, S::H, slot, r, u + e, h, next)
                                   : bki_item_output(w, dir, S::H, slot, r, u + e, h);
@@ -140,6 +148,11 @@ BKI_DEVICE void end_chunk(shared<S> *m, const bki_k_work &w, int dir, place at, 
         }
       }
     }
+  }
+#pragma unroll
+  for (int e = 0; e < S::UNITS; e++) {
+    store4(m->h[now ^ 1] + first + e * S::LINE, all[e]);
+    store4(m->h[now ^ 1] + first + e * S::LINE + 4, all[e] + 4);
   }
 }
 
@@ -204,15 +217,19 @@ __global__ static void __launch_bounds__(S::THREADS, 1) persistent_fp32(const __
 #pragma unroll
     for (int chunk = 0; chunk < S::CHUNKS; chunk++) {
       float sums[8][4 * S::UNITS] = {};
+      float x[4 * S::UNITS];
       for (int k = 0; k < S::H; k += STAGE_K) {
         bki_ptx_copies_wait();
         __syncthreads();  // the stage is there for all, and its other buffer is no longer read
         const int next = (chunk * (S::H / STAGE_K) + k / STAGE_K + 1) % S::STAGES;
         fetch_stage<S>(m->weights[buffer ^ 1], (const float *)d.weights, next);
-        multiply<S>(sums, m->h[now] + k * S::LINE + 8 * at.slot, m->weights[buffer] + 4 * S::UNITS * at.wide);
+        if (!BASE && k == 0) {
+          find_inputs<S>(x, m, d, at, chunk, 0);  // there when the sums are
+        }
+        multiply<S>(sums, m->h[now] + k * S::LINE + 8 * at.slot, m->weights[buffer] + 4 * at.wide);
         buffer ^= 1;
       }
-      end_chunk<S, BASE>(m, w, dir, at, chunk, now, sums, c[chunk]);
+      end_chunk<S, BASE>(m, w, dir, at, chunk, now, sums, x, c[chunk]);
     }
     __syncthreads();
     if (threadIdx.x < S::SLOTS && bki_slot_end_step<BASE>(&m->slots[threadIdx.x], m->far + 8 * threadIdx.x, w, dir)) {

@@ -49,11 +49,24 @@ BKI_HD int32_t bki_k_fp32_units(int32_t H) {
   return H % 32 == 0 ? 2 : 1;
 }
 
-// FP32: float [chunks, H (k), 16 threads, 4 gates, units of a thread].
+// The slot of a thread of the fp32 kernel, and which of the slot's 16 threads it is. A warp is 4 slots x 8 threads, and
+// an instruction that reads 16 bytes a lane takes 4 wavefronts, or 2 where all lanes l and l ^ 1, or all l and l ^ 2,
+// read the same: so the lowest bit of a lane is one of the slot, and the next one of the thread.
+BKI_HD int32_t bki_k_fp32_slot(int32_t thread) {
+  const int32_t lane = thread % 32;
+  return thread / 64 * 4 + lane / 16 * 2 + lane % 2;
+}
+BKI_HD int32_t bki_k_fp32_wide(int32_t thread) {
+  return thread / 32 % 2 * 8 + thread % 16 / 2;
+}
+
+// FP32: float [chunks, H (k), units of a thread, 16 threads, 4]: what the threads of a slot read with an instruction
+// lies side by side. The 4 units of numbers that a thread finds are [4 gates, units].
 BKI_HD int32_t bki_k_fp32_place(int32_t H, int32_t u, int32_t gate, int32_t k) {
   const int32_t units = bki_k_fp32_units(H);
   const int32_t thread = u % (16 * units) / units;
-  return ((u / (16 * units) * H + k) * 16 + thread) * 4 * units + gate * units + u % units;
+  const int32_t number = gate * units + u % units;
+  return (((u / (16 * units) * H + k) * units + number / 4) * 16 + thread) * 4 + number % 4;
 }
 
 // HALF: the B fragments of mma.sync.m16n8k16, [H / 8 blocks of units, 4 gates, H / 16 slices of k, 32 lanes, 2

@@ -1,6 +1,7 @@
 // Layouts and schedules of the persistent kernels, tried exhaustively.
 #include <criterion/criterion.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <vector>
@@ -59,17 +60,61 @@ Test(persistent_layout, every_weight_has_a_place_of_its_own) {
   }
 }
 
-// With two units a thread, the weights of a line are in the order of the table.
+// With two units a thread, its numbers are in the order of the table.
 Test(persistent_layout, a_thread_of_fp32_finds_the_gates_of_its_units_in_a_line_of_weights) {
   for (int H : hidden_sizes()) {
     const int units = bki_k_fp32_units(H);
     for_weights(H, [&](int u, int gate, int k) {
       const int chunk = u / (16 * units);
-      const int first = u % (16 * units) / units * 4 * units;  // column of its thread
       const int line = bki_k_fp32_place(H, u, gate, k) - (chunk * H + k) * 64 * units;
-      cr_assert(line >= first && line < first + 4 * units);
-      cr_assert(units == 1 || line == bki_k_gate_column(u, gate) % 128);
+      cr_assert_eq(line / 4 % 16, u % (16 * units) / units);
+      const int number = line / 64 * 4 + line % 4;
+      cr_assert_eq(number, gate * units + u % units);
+      cr_assert(units == 1 || number == bki_k_gate_column(u, gate) % 8);
     });
+  }
+}
+
+// Of a warp whose lanes read 16 bytes each, from these places in floats: a request serves 8 lanes, or 16 where all
+// lanes l and l ^ 1, or all l and l ^ 2, read the same; in a request other 16 bytes of the same banks wait.
+int wavefronts(const std::vector<int> &places) {
+  int served = 8;
+  for (size_t other : {1u, 2u}) {
+    bool same = true;
+    for (size_t lane = 0; lane < 32; lane++) {
+      same = same && places.at(lane) == places.at(lane ^ other);
+    }
+    served = same ? 16 : served;
+  }
+  size_t waves = 0;
+  for (int first = 0; first < 32; first += served) {
+    std::map<int, std::set<int>> read;  // by bank of 16 bytes
+    size_t most = 0;
+    for (int lane = first; lane < first + served; lane++) {
+      const int place = places.at(static_cast<size_t>(lane)) / 4;
+      read[place % 8].insert(place);
+      most = std::max(most, read[place % 8].size());
+    }
+    waves += most;
+  }
+  return static_cast<int>(waves);
+}
+
+Test(persistent_layout, a_warp_of_fp32_reads_its_operands_in_two_wavefronts_an_instruction) {
+  std::set<std::pair<int, int>> owners;
+  for (int warp = 0; warp < 8; warp++) {
+    std::vector<int> h, weights, second;
+    for (int lane = 0; lane < 32; lane++) {
+      const int slot = bki_k_fp32_slot(32 * warp + lane);
+      const int wide = bki_k_fp32_wide(32 * warp + lane);
+      cr_assert(slot >= 0 && slot < 16 && wide >= 0 && wide < 16 && owners.insert({slot, wide}).second);
+      h.push_back(8 * slot);
+      weights.push_back(bki_k_fp32_place(128, 2 * wide, 0, 0));
+      second.push_back(bki_k_fp32_place(128, 2 * wide, 2, 0));
+    }
+    cr_assert_eq(wavefronts(h), 2);
+    cr_assert_eq(wavefronts(weights), 2);
+    cr_assert_eq(wavefronts(second), 2);
   }
 }
 
