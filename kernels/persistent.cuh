@@ -185,6 +185,27 @@ BKI_DEVICE float *bki_item_readout(const bki_k_work &w, int dir, int64_t H, cons
   return w.readouts + (row * w.n_directions + dir) * H;
 }
 
+// What a lane of the tensor cores' kernels leaves of row r in the last step of an item: the units first + 8 b and the
+// one beside, b = 0 .. BLOCKS - 1, whose h is h[2 b + half]. Returns the largest distance from the text. No branch is
+// between the loads: they are on their way together.
+template <int BLOCKS>
+BKI_DEVICE uint32_t bki_item_units(const bki_k_work &w, int dir, int64_t H, const bki_slot &slot, int r, int half,
+                                   int first, const float (&h)[2 * BLOCKS][2]) {
+  const float *text = bki_item_final(w, dir, H, slot) + first;
+  float *readout = bki_item_readout(w, dir, H, slot, r);
+  uint32_t far = 0;
+#pragma unroll
+  for (int b = 0; b < BLOCKS; b++) {
+    const float2 final = *(const float2 *)(text + 8 * b);
+    const float *own = h[2 * b + half];
+    far = max(far, max(bki_distance(own[0], final.x), bki_distance(own[1], final.y)));
+    if (readout != nullptr) {
+      *(float2 *)(readout + first + 8 * b) = make_float2(own[0], own[1]);
+    }
+  }
+  return far;
+}
+
 // What unit u of row r leaves in the last step of an item. Returns the distance from the text.
 BKI_DEVICE uint32_t bki_item_output(const bki_k_work &w, int dir, int64_t H, const bki_slot &slot, int r, int64_t u,
                                     float h) {

@@ -111,13 +111,35 @@ BKI_DEVICE void find_inputs(float (&x)[4 * S::UNITS], const shared<S> *m, const 
   load_inputs<S>(x, d.table + (int64_t)m->words[8 * at.slot + r] * 4 * S::H, (chunk * S::WIDE + at.wide) * S::UNITS);
 }
 
-// The cells of a chunk: h of the step's end into the other buffer, c, and what the step leaves.
+// What the rows of a slot leave of a chunk: h, and c of a text. A text that leaves something does not hold.
+template <typename S, bool BASE>
+BKI_DEVICE void leave(shared<S> *m, const bki_k_work &w, int dir, place at, int u, const float (&h)[S::UNITS][8],
+                      const float (&c)[8][S::UNITS]) {
+  const bki_slot &slot = m->slots[at.slot];
+#pragma unroll
+  for (int r = 0; r < 8; r++) {
+    if (BASE && !bki_text_leaves(slot, r)) {
+      continue;
+    }
+    uint32_t far = 0;
+#pragma unroll
+    for (int e = 0; e < S::UNITS; e++) {
+      far = max(far, BASE ? bki_text_output(w, dir, S::H, slot, r, u + e, h[e][r], c[r][e])
+                          : bki_item_output(w, dir, S::H, slot, r, u + e, h[e][r]));
+    }
+    if (far != 0) {
+      atomicMax(&m->far[8 * at.slot + r], far);
+    }
+  }
+}
+
+// The cells of a chunk: h of the step's end into the other buffer, c, and what the step leaves, behind all cells, so
+// that no branch is between those.
 template <typename S, bool BASE>
 BKI_DEVICE void end_chunk(shared<S> *m, const bki_k_work &w, int dir, place at, int chunk, int now,
                           const float (&sums)[8][4 * S::UNITS], float (&x)[4 * S::UNITS], float (&c)[8][S::UNITS]) {
   const bki_slot &slot = m->slots[at.slot];
   const int u = (chunk * S::WIDE + at.wide) * S::UNITS;
-  const bool last = !BASE && slot.step + 1 == slot.steps;
   const int first = u * S::LINE + 8 * at.slot;
   float all[S::UNITS][8];  // h of all rows
 #pragma unroll
@@ -140,19 +162,15 @@ BKI_DEVICE void end_chunk(shared<S> *m, const bki_k_work &w, int dir, place at, 
         c[r][e] = next;
       }
       all[e][r] = h;
-      if (BASE || last) {
-        const uint32_t far = BASE ? bki_text_output(w, dir, S::H, slot, r, u + e, h, next)
-                                  : bki_item_output(w, dir, S::H, slot, r, u + e, h);
-        if (far != 0) {
-          atomicMax(&m->far[8 * at.slot + r], far);
-        }
-      }
     }
   }
 #pragma unroll
   for (int e = 0; e < S::UNITS; e++) {
     store4(m->h[now ^ 1] + first + e * S::LINE, all[e]);
     store4(m->h[now ^ 1] + first + e * S::LINE + 4, all[e] + 4);
+  }
+  if (BASE || slot.step + 1 == slot.steps) {
+    leave<S, BASE>(m, w, dir, at, u, all, c);
   }
 }
 

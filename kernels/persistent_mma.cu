@@ -118,21 +118,26 @@ BKI_DEVICE const float *find_inputs(const shared<S, BASE> *m, const bki_k_work &
   return word + bki_k_gate_column(u, 0);
 }
 
+// The slot of a tile's rows: of its first 8, or of the others.
+template <typename S, bool BASE>
+BKI_DEVICE const bki_slot &slot_of_tile(const shared<S, BASE> *m, int tile, int half) {
+  const bki_stream &stream = m->streams[2 * tile + half];
+  return stream.work[stream.now];
+}
+
 // The cells of one slot's row and two units.
 template <typename S, bool BASE>
-BKI_DEVICE void end_row(shared<S, BASE> *m, const bki_k_work &w, int dir, int now, int tile, int half, int u,
-                        const float (&sums)[16], float2 *state) {
+BKI_DEVICE void end_row(float (&h)[2], shared<S, BASE> *m, const bki_k_work &w, int dir, int now, int tile, int half,
+                        int u, const float (&sums)[16], float2 *state) {
   const int lane = (int)(threadIdx.x % 32);
   const int r = lane / 4;
-  const int slot = 2 * tile + half;
-  const bki_slot &work = m->streams[slot].work[m->streams[slot].now];
-  const float4 *inputs = (const float4 *)find_inputs<S, BASE>(m, w, dir, work, r, now, slot, u);
+  const bki_slot &work = slot_of_tile(m, tile, half);
+  const float4 *inputs = (const float4 *)find_inputs<S, BASE>(m, w, dir, work, r, now, 2 * tile + half, u);
   const float4 low = inputs[0];
   const float4 high = inputs[1];
   const float x[2][4] = {{low.x, low.z, high.x, high.z}, {low.y, low.w, high.y, high.w}};
   const bool hold = bki_holds<BASE>(work, r);
   float c[2] = {state->x, state->y};
-  float h[2];
 #pragma unroll
   for (int e = 0; e < 2; e++) {
     float z[4];
@@ -144,13 +149,6 @@ BKI_DEVICE void end_row(shared<S, BASE> *m, const bki_k_work &w, int dir, int no
     float next = c[e];
     h[e] = S::SPLIT ? bki_cell_accurate(z[0], z[1], z[2], z[3], &next) : bki_cell_fast(z[0], z[1], z[2], z[3], &next);
     c[e] = hold ? c[e] : next;
-    if (BASE || work.step + 1 == work.steps) {
-      const uint32_t far = BASE ? bki_text_output(w, dir, S::H, work, r, u + e, h[e], next)
-                                : bki_item_output(w, dir, S::H, work, r, u + e, h[e]);
-      if (far != 0) {
-        atomicMax(&m->far[8 * slot + r], far);
-      }
-    }
   }
   *state = make_float2(c[0], c[1]);
   uint32_t pairs[S::PARTS];
@@ -163,6 +161,31 @@ BKI_DEVICE void end_row(shared<S, BASE> *m, const bki_k_work &w, int dir, int no
   }
 }
 
+// What the rows of a tile leave: h of the units first + 8 b and the one beside is h[2 b + half]. Behind all cells, so
+// that no branch is between those. A text that leaves something does not hold: its c is that of the step.
+template <typename S, bool BASE>
+BKI_DEVICE void leave(shared<S, BASE> *m, const bki_k_work &w, int dir, int tile, int block, int first,
+                      const float (&h)[2 * S::GROUP][2]) {
+  const int r = (int)(threadIdx.x % 32) / 4;
+#pragma unroll
+  for (int half = 0; half < 2; half++) {
+    const bki_slot &work = slot_of_tile(m, tile, half);
+    if (BASE ? !bki_text_leaves(work, r) : work.step + 1 != work.steps) {
+      continue;
+    }
+    uint32_t far = BASE ? 0 : bki_item_units<S::GROUP>(w, dir, S::H, work, r, half, first, h);
+#pragma unroll
+    for (int b = 0; BASE && b < S::GROUP; b++) {
+      const float2 c = m->c[tile][block + b][half][threadIdx.x];
+      far = max(far, bki_text_output(w, dir, S::H, work, r, first + 8 * b, h[2 * b + half][0], c.x));
+      far = max(far, bki_text_output(w, dir, S::H, work, r, first + 8 * b + 1, h[2 * b + half][1], c.y));
+    }
+    if (far != 0) {
+      atomicMax(&m->far[8 * (2 * tile + half) + r], far);
+    }
+  }
+}
+
 // h and c of the slots whose work begins.
 template <typename S, bool BASE>
 BKI_DEVICE void begin_work(shared<S, BASE> *m, const bki_k_work &w, int dir, int now) {
@@ -171,7 +194,7 @@ BKI_DEVICE void begin_work(shared<S, BASE> *m, const bki_k_work &w, int dir, int
     const int tile = i / 4;
     const int block = i / 2 % 2;
     const int half = i % 2;
-    const bki_slot &work = m->streams[2 * tile + half].work[m->streams[2 * tile + half].now];
+    const bki_slot &work = slot_of_tile(m, tile, half);
     if (work.step > 0 || work.steps == 0) {
       continue;
     }
@@ -254,22 +277,28 @@ __global__ static void __launch_bounds__(S::THREADS, 1) persistent_mma(const __g
       begin_work<S, BASE>(m, w, dir, now);
       __syncthreads();
     }
+    int32_t word = 0;  // on its way while the tiles are computed
     if (!BASE && threadIdx.x < S::SLOTS) {
-      m->words[threadIdx.x] = bki_stream_fetch(&m->streams[threadIdx.x], w, dir, &next);
+      word = bki_stream_fetch(&m->streams[threadIdx.x], w, dir, &next);
     }
 #pragma unroll 1
     for (int tile = 0; tile < S::TILES; tile++) {
 #pragma unroll
       for (int first = 0; first < 2; first += S::GROUP) {
         float sums[S::GROUP][16] = {};
+        float h[2 * S::GROUP][2];
         multiply<S, BASE>(sums, m, b, now, tile, first);
+        const int u = bki_k_lane_unit((int)(threadIdx.x % 32), (int)(threadIdx.x / 32) * 2 + first, 0);
 #pragma unroll
         for (int i = 0; i < 2 * S::GROUP; i++) {
-          const int block = first + i / 2;
-          const int u = bki_k_lane_unit((int)(threadIdx.x % 32), (int)(threadIdx.x / 32) * 2 + block, 0);
-          end_row<S, BASE>(m, w, dir, now, tile, i % 2, u, sums[i / 2], &m->c[tile][block][i % 2][threadIdx.x]);
+          float2 *c = &m->c[tile][first + i / 2][i % 2][threadIdx.x];
+          end_row<S, BASE>(h[i], m, w, dir, now, tile, i % 2, u + i / 2 * 8, sums[i / 2], c);
         }
+        leave<S, BASE>(m, w, dir, tile, first, u, h);
       }
+    }
+    if (!BASE && threadIdx.x < S::SLOTS) {
+      m->words[threadIdx.x] = word;
     }
     __syncthreads();
     if (threadIdx.x < S::SLOTS &&

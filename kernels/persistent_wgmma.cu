@@ -160,29 +160,16 @@ BKI_DEVICE void leave(shared<true> *m, const bki_k_work &w, int dir, int chunk, 
   }
 }
 
-// What rows of items leave. No branch is between the loads of a slot: they are on their way together.
+// What rows of items leave.
 BKI_DEVICE void leave(shared<false> *m, const bki_k_work &w, int dir, int chunk, const float (&h)[2 * CHUNK_BLOCKS][2],
                       const state &) {
 #pragma unroll
   for (int half = 0; half < 2; half++) {
     const bki_slot &work = *slot_of_warp(m, half);
-    if (work.step + 1 != work.steps) {
-      continue;
+    if (work.step + 1 == work.steps) {
+      const int first = bki_k_lane_unit(lane_number(), chunk * CHUNK_BLOCKS, 0);
+      put_far(m, half, bki_item_units<CHUNK_BLOCKS>(w, dir, H, work, lane_number() / 4, half, first, h));
     }
-    const int first = bki_k_lane_unit(lane_number(), chunk * CHUNK_BLOCKS, 0);
-    const float *text = bki_item_final(w, dir, H, work) + first;
-    float *readout = bki_item_readout(w, dir, H, work, lane_number() / 4);
-    uint32_t far = 0;
-#pragma unroll
-    for (int i = 0; i < CHUNK_BLOCKS; i++) {
-      const float2 final = *(const float2 *)(text + 8 * i);
-      const float *own = h[2 * i + half];
-      far = max(far, max(bki_distance(own[0], final.x), bki_distance(own[1], final.y)));
-      if (readout != nullptr) {
-        *(float2 *)(readout + first + 8 * i) = make_float2(own[0], own[1]);
-      }
-    }
-    put_far(m, half, far);
   }
 }
 

@@ -54,8 +54,7 @@ opcodes() {
 }
 
 # Instructions that a step of 16 rows (HALF, SPLIT) or of a warp (HALF_WG) takes at H = 128: products, special functions.
-# Where ptxas writes the cells of the former twice, with and without what the last step does, there are two sets of the
-# latter. A shuffle would be ptxas gathering the lanes that take work, and waiting for what they get.
+# A shuffle would be ptxas gathering the lanes that take work, and waiting for what they get.
 tensor_code() {
   local a bad=0
   case $name in
@@ -65,8 +64,8 @@ tensor_code() {
       ;;
     persistent_mma.cu)
       for a in 80 86 89 90a 100 120; do
-        opcodes "$a" shapeILi128ELb0E HMMA=64 'MUFU>=40' 'MUFU<=82' SHFL=0 || bad=1
-        opcodes "$a" shapeILi128ELb1E HMMA=192 'MUFU>=56' 'MUFU<=114' SHFL=0 || bad=1
+        opcodes "$a" shapeILi128ELb0E HMMA=64 'MUFU>=40' 'MUFU<=42' SHFL=0 || bad=1
+        opcodes "$a" shapeILi128ELb1E HMMA=192 'MUFU>=56' 'MUFU<=58' SHFL=0 || bad=1
       done
       ;;
     persistent_fp32.cu)
