@@ -75,7 +75,8 @@ typedef struct bki_k_direction {
                               aligned to 16, as weights are */
   const bki_k_text *texts; /* [n_texts] longest first: 8 neighbours share their steps */
   const bki_k_item *items; /* [n_items] most steps first */
-  float *states;           /* [.., 2, H] h and c, written by the base kernel; NULL: no items follow */
+  float *states;           /* [.., 2, H] h and c, written by the base kernel; NULL: no items follow. Aligned to 8, as
+                              finals and readouts are */
   float *finals;           /* [texts, 2, H] h after the last word, and before it; written by the base kernel */
   int64_t n_texts;
   int64_t n_items;
