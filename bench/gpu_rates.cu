@@ -289,7 +289,7 @@ const bki_rate bki_rates[] = {
     {"wgmma-1", "FLOP", 4096, 65536, "wgmma_loop", "HGMMA", WGMMAS, 4, {9, 9}, run<wgmma_loop>},
     {"wgmma-2", "FLOP", 4096, 65536, "wgmma_loop", "HGMMA", WGMMAS, 8, {9, 9}, run<wgmma_loop>},
     {"loads-input", "loads", 0.5, 1, "input_loads", "LDS.128", LOADS, WARPS, {7, 99}, run<load_loop<input_loads>>},
-    {"loads-fp32", "loads", 1, 1, "fp32_loads", "LDS.128", LOADS, WARPS, {7, 99}, run<load_loop<fp32_loads>>},
+    {"loads-fp32", "loads", 0.5, 1, "fp32_loads", "LDS.128", LOADS, WARPS, {7, 99}, run<load_loop<fp32_loads>>},
     {"loads-plain", "loads", 0.25, 1, "plain_loads", "LDS.128", LOADS, WARPS, {7, 99}, run<load_loop<plain_loads>>},
     {"copies", "bytes", 25, 2 * ROW_BYTES, "copy_loop", "UBLKCP", 1, WARPS, {9, 99}, run<copy_loop>},
 };

@@ -84,8 +84,17 @@ typedef struct bki_k_direction {
   int32_t unused;
 } bki_k_direction;
 
+/* How much a call has to do, in steps of its pieces of work (items, or 8 neighbouring texts), all directions together:
+ * it decides how many rows a block has, which no result depends on. */
+typedef struct bki_k_load {
+  int64_t steps;   /* of all pieces */
+  int32_t longest; /* of one; 0: not known */
+} bki_k_load;
+
 typedef struct bki_k_work {
   bki_k_direction direction[2];
+  bki_k_load base; /* of the base kernel */
+  bki_k_load scan; /* of the scan kernel */
   const int32_t *ids;   /* [words] each 0 .. V - 1 */
   uint32_t *scores;     /* [variants] bits of max_k | h_k - final_k | over both directions: the maximum with what is
                            there, so zeroed beforehand; a NaN is larger than all numbers */

@@ -7,6 +7,10 @@
 //   slot 0   [ thread 0 | thread 1 | .. | 15 ]             128 bytes of h and 256 of W_hh in 8 wavefronts for
 //   slot 1   [ thread 0 | ..                                64 FFMA
 //   ..
+//
+// A step takes what its rows take, however many of them are at work. Where work is so little, or so uneven, that a call
+// waits for its longest, blocks are SPREAD: of few rows, with 16 threads a slot for every chunk, side by side. The sums
+// are the same, and with them every bit.
 #include "persistent.cuh"
 #include "persistent_launch.cuh"
 #include "persistent_weights.h"
@@ -15,17 +19,19 @@ namespace {
 
 enum { STAGE_K = 16 };  // k of W_hh in a buffer of the stream
 
-template <int H_, int SLOTS_>
+template <int H_, int SLOTS_, bool SPREAD = false>
 struct shape {
   static constexpr int H = H_;
   static constexpr int SLOTS = SLOTS_;
   static constexpr int ROWS = 8 * SLOTS;
-  static constexpr int WIDE = 16;                    // threads of a slot
-  static constexpr int UNITS = H % 32 == 0 ? 2 : 1;  // of a thread in a chunk
-  static constexpr int THREADS = WIDE * SLOTS;
-  static constexpr int COLUMNS = 4 * UNITS * WIDE;  // of a chunk
-  static constexpr int CHUNKS = 4 * H / COLUMNS;
-  static constexpr int STAGE = STAGE_K * COLUMNS;  // floats
+  static constexpr int WIDE = 16;                              // threads of a slot and group
+  static constexpr int UNITS = H % 32 == 0 ? 2 : 1;            // of a thread in a chunk
+  static constexpr int COLUMNS = 4 * UNITS * WIDE;             // of a chunk
+  static constexpr int GROUPS = SPREAD ? 4 * H / COLUMNS : 1;  // of threads, that have different chunks at a time
+  static constexpr int CHUNKS = 4 * H / COLUMNS / GROUPS;      // of a thread
+  static constexpr int THREADS = GROUPS * WIDE * SLOTS;
+  static constexpr int PART = STAGE_K * COLUMNS;  // of a stage, for a group; floats
+  static constexpr int STAGE = GROUPS * PART;
   static constexpr int STAGES = CHUNKS * H / STAGE_K;
   static constexpr int LINE = ROWS + 4;  // of h: [H, LINE]; 4 banks on, so that units do not meet in one
 };
@@ -43,8 +49,10 @@ struct shared {
 // The stream of W_hh: chunk by chunk, k by k, step after step, one stage ahead of what is computed.
 template <typename S>
 BKI_DEVICE void fetch_stage(float *buffer, const float *weights, int stage) {
+  const int chunk = stage / (S::H / STAGE_K) * S::GROUPS;
+  const int k = stage % (S::H / STAGE_K) * STAGE_K;
   for (int i = (int)threadIdx.x * 4; i < S::STAGE; i += S::THREADS * 4) {
-    bki_ptx_copy16(buffer + i, weights + (int64_t)stage * S::STAGE + i);
+    bki_ptx_copy16(buffer + i, weights + ((chunk + i / S::PART) * S::H + k) * S::COLUMNS + i % S::PART);
   }
 }
 
@@ -96,12 +104,15 @@ BKI_DEVICE void load_inputs(float (&x)[4 * S::UNITS], const float *row, int u) {
 
 // Where a thread is.
 struct place {
+  int group;
   int slot;
-  int wide;  // of the slot's threads
+  int wide;  // of the slot's threads in the group
 };
 
+template <typename S>
 BKI_DEVICE place find_place() {
-  return {bki_k_fp32_slot((int)threadIdx.x), bki_k_fp32_wide((int)threadIdx.x)};
+  const int in_group = (int)threadIdx.x % (S::WIDE * S::SLOTS);
+  return {(int)threadIdx.x / (S::WIDE * S::SLOTS), bki_k_fp32_slot(in_group), bki_k_fp32_wide(in_group)};
 }
 
 // Inputs of a row for a thread's units of a chunk. In the scan kernel row 0 is for all.
@@ -183,7 +194,7 @@ BKI_DEVICE void begin_work(shared<S> *m, const bki_k_direction &d, place at, int
   for (int chunk = 0; chunk < S::CHUNKS; chunk++) {
 #pragma unroll
     for (int e = 0; e < S::UNITS; e++) {
-      const int u = (chunk * S::WIDE + at.wide) * S::UNITS + e;
+      const int u = ((chunk * S::GROUPS + at.group) * S::WIDE + at.wide) * S::UNITS + e;
       const float h = from == nullptr ? 0.0f : from[u];
       const float state = from == nullptr ? 0.0f : from[S::H + u];
 #pragma unroll
@@ -220,7 +231,7 @@ __global__ static void __launch_bounds__(S::THREADS, 1) persistent_fp32(const __
   BKI_DYNAMIC_SHARED(shared<S>, m);
   const int dir = (int)blockIdx.x % w.n_directions;
   const bki_k_direction &d = w.direction[dir];
-  const place at = find_place();
+  const place at = find_place<S>();
   float c[S::CHUNKS][8][S::UNITS] = {};
   begin<S, BASE>(m, w, dir);
   int buffer = 0;
@@ -233,21 +244,22 @@ __global__ static void __launch_bounds__(S::THREADS, 1) persistent_fp32(const __
       m->words[row] = bki_slot_word<BASE>(m->slots[row / 8], row % 8, d, w.ids);
     }
 #pragma unroll
-    for (int chunk = 0; chunk < S::CHUNKS; chunk++) {
+    for (int mine = 0; mine < S::CHUNKS; mine++) {
+      const int chunk = mine * S::GROUPS + at.group;
       float sums[8][4 * S::UNITS] = {};
       float x[4 * S::UNITS];
       for (int k = 0; k < S::H; k += STAGE_K) {
         bki_ptx_copies_wait();
         __syncthreads();  // the stage is there for all, and its other buffer is no longer read
-        const int next = (chunk * (S::H / STAGE_K) + k / STAGE_K + 1) % S::STAGES;
+        const int next = (mine * (S::H / STAGE_K) + k / STAGE_K + 1) % S::STAGES;
         fetch_stage<S>(m->weights[buffer ^ 1], (const float *)d.weights, next);
         if (!BASE && k == 0) {
           find_inputs<S>(x, m, d, at, chunk, 0);  // there when the sums are
         }
-        multiply<S>(sums, m->h[now] + k * S::LINE + 8 * at.slot, m->weights[buffer] + 4 * at.wide);
+        multiply<S>(sums, m->h[now] + k * S::LINE + 8 * at.slot, m->weights[buffer] + at.group * S::PART + 4 * at.wide);
         buffer ^= 1;
       }
-      end_chunk<S, BASE>(m, w, dir, at, chunk, now, sums, x, c[chunk]);
+      end_chunk<S, BASE>(m, w, dir, at, chunk, now, sums, x, c[mine]);
     }
     __syncthreads();
     if (threadIdx.x < S::SLOTS && bki_slot_end_step<BASE>(&m->slots[threadIdx.x], m->far + 8 * threadIdx.x, w, dir)) {
@@ -276,10 +288,18 @@ int bki_fp32_runs(int32_t hidden, const bki_k_gpu *gpu) {
   return hidden > 0 && hidden % BKI_K_HIDDEN_STEP == 0 && hidden <= BKI_K_MAX_HIDDEN && fits<shape<128, 4>>(gpu);
 }
 
+// Whether the slots of a full GPU would wait for the longest piece of work.
+static bool waits_for_longest(const bki_k_load &load, const bki_k_gpu &gpu) {
+  return (int64_t)load.longest * 16 * gpu.multiprocessors > load.steps;
+}
+
 // 128 rows where the shared memory holds them; below H = 128 blocks are small, and a multiprocessor has several.
 cudaError_t bki_fp32_start(bool base, const bki_k_work *work, const bki_k_gpu *gpu, cudaStream_t stream) {
   return bki_with_hidden(work->hidden, cudaErrorInvalidValue, [=](auto H) {
     if constexpr (H() == 128) {
+      if (waits_for_longest(base ? work->base : work->scan, *gpu) && fits<shape<H(), 4, true>>(gpu)) {
+        return start<shape<H(), 4, true>>(base, work, gpu, stream);
+      }
       if (fits<shape<H(), 16>>(gpu)) {
         return start<shape<H(), 16>>(base, work, gpu, stream);
       }

@@ -48,7 +48,9 @@ static size_t slot_bytes(const bki_cuda_worker *worker) {
 static bki_k_work work_of(const bki_cuda_worker *w, const bki_cuda_lane *lane, bool whole) {
   const bki_cuda_persistent_model *e = w->engine;
   const bki_cuda_persistent_lane *l = lane->engine;
-  bki_k_work work = {.ids = lane->ids.device.data,
+  bki_k_work work = {.base = l->items.base,
+                     .scan = l->items.scan,
+                     .ids = lane->ids.device.data,
                      .scores = lane->distances.device.data,
                      .readouts = whole ? NULL : lane->readout.device.data,
                      .queue = l->queue.data,

@@ -32,6 +32,8 @@ typedef struct bki_cuda_items {
   bki_cuda_mirror slots; /* int32 [n_texts] where the readout of a text goes, by its row of finals */
   size_t n_texts;
   size_t n_states; /* of a direction, that items begin with */
+  bki_k_load base;
+  bki_k_load scan;
 } bki_cuda_items;
 
 /* In host memory: they are pushed by the caller. Scores and readouts go to the slots of the group. Errors:

@@ -121,16 +121,28 @@ static void fill(bki_cuda_items *t, const bki_cuda_job *job, const bki_cuda_grou
   }
 }
 
+static void add_load(bki_k_load *load, int32_t steps) {
+  load->steps += steps;
+  load->longest = steps > load->longest ? steps : load->longest;
+}
+
 static void count(bki_cuda_items *t, const bki_cuda_job *job, const bki_cuda_group *group) {
   t->n_texts = t->n_states = t->half[0].n_items = t->half[1].n_items = 0;
+  t->base = t->scan = (bki_k_load){0};
   for (size_t i = 0; i < group->n; i++) {
     const int32_t length = text_of(job, group, i)->length;
-    t->n_texts += length > 0;
-    t->n_states += (size_t)states_of(job, length);
     for (int half = 0; half < 2; half++) {
       const variants v = variants_of(job, group, i, half);
       t->half[half].n_items += (size_t)items_of(&v);
+      for (int32_t k = 0; k < items_of(&v); k++) {
+        add_load(&t->scan, steps_of(&v, k));
+      }
+      if (i % BKI_K_ITEM_ROWS == 0) { /* the longest of 8 */
+        add_load(&t->base, length);
+      }
     }
+    t->n_texts += length > 0;
+    t->n_states += (size_t)states_of(job, length);
   }
 }
 

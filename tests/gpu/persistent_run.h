@@ -48,6 +48,7 @@ struct direction {
 struct options {
   bki_k_gpu gpu = {9, 0, 2, 227 * 1024};
   bool readouts = false;
+  bki_k_load load = {};  // of both kernels
   // Changes the items of a direction, or what lies in memory between base and scan.
   std::function<std::vector<bki_k_item>(const std::vector<bki_k_text> &, int32_t)> items;
   std::function<void(bki_k_work *)> between;
@@ -132,6 +133,7 @@ inline result run(bki_k_kind kind, const std::vector<model::lstm> &lstms, const 
   for (size_t i = 0; i < lstms.size(); i++) {
     fill(&d[i], &work.direction[i], lstms[i], kind, corpus, i == 0 ? 1 : -1, o);
   }
+  work.base = work.scan = o.load;
   work.ids = ids.at;
   work.scores = scores.at;
   work.readouts = o.readouts ? readouts.at : nullptr;

@@ -55,6 +55,35 @@ static void count_scores(int *counts, const rig *r, int half) {
   }
 }
 
+/* All steps of a kernel's pieces, and the most of one. */
+static void check_load(const bki_k_load *load, int64_t steps, int32_t longest) {
+  cr_assert(load->steps == steps && load->longest == longest);
+}
+
+Test(cuda_items, loads_are_those_of_items_and_of_eight_texts_at_a_time) {
+  standin_reset(1, 0);
+  for (size_t round = 0; round < PICK_WAYS; round++) {
+    rig r = make_rig(round);
+    int64_t base = 0;
+    int64_t scan = 0;
+    int32_t longest = 0;
+    for (int half = 0; half < 2; half++) {
+      const bki_k_text *texts = r.items.half[half].texts.host.data;
+      const bki_k_item *items = r.items.half[half].items.host.data;
+      for (size_t i = 0; i < r.items.n_texts; i += BKI_K_ITEM_ROWS) {
+        base += texts[i].length;
+      }
+      for (size_t i = 0; i < r.items.half[half].n_items; i++) {
+        scan += items[i].steps;
+        longest = items[i].steps > longest ? items[i].steps : longest;
+      }
+    }
+    check_load(&r.items.base, base, ((bki_k_text *)r.items.half[0].texts.host.data)->length);
+    check_load(&r.items.scan, scan, longest);
+    clear_rig(&r);
+  }
+}
+
 Test(cuda_items, a_picked_word_is_left_out_once_in_each_direction_but_the_last_one) {
   standin_reset(1, 0);
   for (size_t round = 0; round < PICK_WAYS; round++) {

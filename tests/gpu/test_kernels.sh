@@ -69,8 +69,9 @@ tensor_code() {
       done
       ;;
     persistent_fp32.cu)
-      for a in $architectures; do # 4 k of 4 chunks, 64 each
-        opcodes "$a" shapeILi128E 'FFMA>=1024' 'FFMA<=1280' HMMA=0 || bad=1
+      for a in $architectures; do # 4 k of 4 chunks, or of the one that a thread of a spread block has, 64 each
+        opcodes "$a" shapeILi128ELi16ELb0E 'FFMA>=1024' 'FFMA<=1280' HMMA=0 || bad=1
+        opcodes "$a" shapeILi128ELi4ELb1E 'FFMA>=256' 'FFMA<=384' HMMA=0 || bad=1
       done
       ;;
   esac
