@@ -1,5 +1,6 @@
 /* How far screened scores are from fp32, learnt from the model alone: so that epsilon, and with it every stored byte,
  * depends neither on the corpus nor on where a scan begins, and standard input can be scanned. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,7 +183,8 @@ bki_status bki_screen_calibrate(bki_screen *screen, bki_error *err) {
   BKI_TRY(make(screen, s, err));
   if (s->n == 0) {
     snprintf(screen->screening.reason, sizeof screen->screening.reason,
-             "texts of %d words at least are screened for the best %d", BKI_SCREEN_MIN_WORDS * screen->p, screen->p);
+             "texts of %" PRId64 " words at least are screened for the best %" PRId32,
+             (int64_t)BKI_SCREEN_MIN_WORDS * screen->p, screen->p);
     return BKI_OK;
   }
   BKI_TRY(score(screen, s, err));

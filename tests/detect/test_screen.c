@@ -133,4 +133,6 @@ Test(screen, leaves_models_of_short_texts_to_fp32) {
   const bki_screening s = calibrate(expansive_model(1, &shape, 1, 0), 5);
   cr_assert(s.epsilon == 0 && strcmp(s.reason, "texts of 30 words at least are screened for the best 5") == 0, "%s",
             s.reason);
+  const bki_screening most = calibrate(expansive_model(1, &shape, 1, 0), INT32_MAX);
+  cr_assert_str_eq(most.reason, "texts of 12884901882 words at least are screened for the best 2147483647");
 }
