@@ -114,11 +114,10 @@ bki_scorer_config bki_scan_scorer_config(const bki_scan_config *config) {
   bki_store *store = NULL;
   bki_screening screening;
   out.top_words = config->rule.p;
-  if (out.precision != BKI_PRECISION_AUTO) {
-    return out;
-  }
   if (bki_store_open(&store, config->store_path, NULL) == BKI_OK) { /* what is wrong with it is told later */
-    out.precision = precision_in(bki_store_setting(store, "scorer_settings"));
+    if (out.precision == BKI_PRECISION_AUTO) {
+      out.precision = precision_in(bki_store_setting(store, "scorer_settings"));
+    }
     if (bki_scan_get_screening(store, &screening, NULL) == BKI_OK && screening.top_words > 0) {
       out.top_words = screening.top_words;
     }

@@ -7,8 +7,8 @@
 #include <bki/scorer.h>
 #include <bki/store.h>
 
-/* What the scan is computed with. Precision AUTO comes to that of the store, with as many best words as that made sure
- * of, so that the same command goes on with what an older version began; without a store that says so, to exact. */
+/* What the scan is computed with. Precision AUTO comes to that of the store, so that the same command goes on with what
+ * an older version began; without a store that says so, to exact. Best words are as many as the store made sure of. */
 bki_scorer_config bki_scan_scorer_config(const bki_scan_config *config);
 
 /* Creates the store of a scan or opens it to go on; what the corpus and the scorer have chosen counts, not "auto". A

@@ -136,9 +136,12 @@ bki keywords exact.bki --rule paper -p 6 >/dev/null 2>refused.err
 result $? "a rule that selects more words is refused"
 bki keywords fp32.bki --rule paper -p 2 --json >fp32.json && bki keywords exact.bki --rule paper -p 2 --json | cmp - fp32.json
 result $? "one that selects fewer is not"
-scan exact.bki corpus.jsonl -p 6 --quiet >/dev/null 2>refused.err
-[ $? -eq 2 ] && grep -q 'found p = 6: scan into a new store with -p 6, or with --precision fp32, which answers every p' refused.err
-result $? "nor does the scan go on with it"
+for precision in "" "--precision exact"; do
+  # shellcheck disable=SC2086
+  scan exact.bki corpus.jsonl -p 6 --quiet $precision >/dev/null 2>refused.err
+  [ $? -eq 2 ] && grep -q 'found p = 6: scan into a new store with -p 6, or with --precision fp32, which answers every p' refused.err
+  result $? "nor does the scan go on with it ${precision:+($precision)}"
+done
 cp exact.bki empty.bki
 sqlite3 empty.bki "DELETE FROM flagged; DELETE FROM finding; DELETE FROM evidence; DELETE FROM sample;
   UPDATE progress SET n_records = 0, n_samples = 0, work = 0, corpus_fingerprint = '', complete = 0;

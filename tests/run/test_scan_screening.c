@@ -140,5 +140,5 @@ Test(scan_screening, a_scan_is_exact_unless_the_store_was_begun_otherwise) {
 Test(scan_screening, a_scan_in_precision_exact_goes_on_with_the_top_words_of_its_store) {
   bki_store_close(open_with("a.bki", "top_words=7 epsilon=0.1 short=0 screened=20 words=600 rescored=80 widened=1"));
   check_scorer(scratch_path("a.bki"), BKI_PRECISION_AUTO, BKI_PRECISION_FP32, 7);
-  check_scorer(scratch_path("a.bki"), BKI_PRECISION_EXACT, BKI_PRECISION_EXACT, 3);
+  check_scorer(scratch_path("a.bki"), BKI_PRECISION_EXACT, BKI_PRECISION_EXACT, 7);
 }
