@@ -20,6 +20,7 @@ typedef struct bki_store_identity {
   const char *corpus_settings; /* canonical text of the fields, format, quoting and limits that decide the records */
   const char *scorer_settings; /* canonical text: backend, engine, precision, isa, increments */
   const char *on_error;        /* "fail" or "skip" */
+  const char *why_fp32; /* no part of it, for a message: why precision exact came to fp32; NULL or "": it did not */
 } bki_store_identity;
 
 /* Where a scan stands. */

@@ -174,7 +174,8 @@ bki_status bki_scan_open_store(bki_store **out, const bki_scan_config *config, c
   const bki_store_identity identity = {.model_fingerprint = bki_model_fingerprint(config->model),
                                        .corpus_settings = corpus_text.data,
                                        .scorer_settings = scorer_text.data,
-                                       .on_error = on_error_names[config->on_error]};
+                                       .on_error = on_error_names[config->on_error],
+                                       .why_fp32 = bki_scorer_screening(scorer)->reason};
   const bki_model_config *model = bki_model_get_config(config->model);
   BKI_TRY_GOTO(status, done,
                bki_store_create(&store, config->store_path, &identity, model->n_classes, model->classes, err));

@@ -62,9 +62,14 @@ static bki_status fill_new(bki_store *store, const bki_store_identity *identity,
   return bki_store_exec(store, "INSERT INTO progress VALUES (1, 0, 0, 0, 0, '', 0)", "write the progress", err);
 }
 
-/* What was "auto" may be something else today: the option that takes what the store has. */
-static void add_advice(bki_strbuf *out, const char *stored) {
+/* What was "auto" may be something else today: the option that takes what the store has, or why there is none. */
+static void add_advice(bki_strbuf *out, const char *stored, const char *why_fp32) {
   static const char *const options[] = {"backend=", "engine=", "precision="};
+  static const char exact[] = "precision=exact ";
+  if (why_fp32 != NULL && why_fp32[0] != '\0' && strncmp(stored, exact, strlen(exact)) == 0) {
+    bki_strbuf_format(out, ": precision exact is fp32 here: %s", why_fp32);
+    return;
+  }
   for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
     const size_t n = strlen(options[i]);
     if (strncmp(stored, options[i], n) == 0) {
@@ -77,7 +82,7 @@ static void add_advice(bki_strbuf *out, const char *stored) {
 
 /* Settings are long texts that differ in one place: shown from the word in which they part. */
 static bki_status differs(const bki_store *store, const char *what, const char *stored, const char *given,
-                          bki_error *err) {
+                          const char *why_fp32, bki_error *err) {
   size_t at = 0;
   size_t word = 0;
   while (stored[at] != '\0' && stored[at] == given[at]) {
@@ -91,7 +96,7 @@ static bki_status differs(const bki_store *store, const char *what, const char *
   bki_quote(quoted_stored, (bki_str){stored + word, strlen(stored + word)});
   bki_quote(quoted_given, (bki_str){given + word, strlen(given + word)});
   bki_strbuf advice = {0};
-  add_advice(&advice, stored + word);
+  add_advice(&advice, stored + word, why_fp32);
   const bki_status status = bki_fail_at(err, BKI_E_USAGE, store->path, 0, -1,
                                         "the store belongs to another scan: its %s has %s where this one has %s%s",
                                         what, quoted_stored, quoted_given, advice.size == 0 ? "" : advice.data);
@@ -109,7 +114,7 @@ static bki_status check_same(const bki_store *store, const bki_store_identity *i
       return bki_store_damaged(store, err, "setting %s is missing", identity_keys[i]);
     }
     if (strcmp(stored, given[i]) != 0) {
-      return differs(store, identity_keys[i], stored, given[i], err);
+      return differs(store, identity_keys[i], stored, given[i], identity->why_fp32, err);
     }
   }
   if (store->n_classes != n_classes) {
@@ -121,7 +126,7 @@ static bki_status check_same(const bki_store *store, const bki_store_identity *i
     if (strcmp(store->classes[i], classes[i]) != 0) {
       char what[32];
       snprintf(what, sizeof what, "class %d", i);
-      return differs(store, what, store->classes[i], classes[i], err);
+      return differs(store, what, store->classes[i], classes[i], NULL, err);
     }
   }
   return BKI_OK;

@@ -77,6 +77,17 @@ scan named.bki corpus.jsonl --precision bf16 --quiet 2>named.err
 [ $? -eq 2 ] && grep -q 'the store belongs to another scan: its scorer_settings has "precision=fp32 .* where this one has "precision=bf16' named.err &&
   dump named.bki | cmp - named.dump
 result $? "a precision that is named has to be that of the store"
+cp named.bki far.bki
+sqlite3 far.bki "UPDATE setting SET value = replace(value, 'precision=fp32', 'precision=exact') WHERE key = 'scorer_settings'"
+for precision in "" "--precision exact"; do
+  # shellcheck disable=SC2086
+  scan far.bki corpus.jsonl --isa portable --quiet $precision 2>far.err
+  [ $? -eq 2 ] && grep -q '"precision=exact .* this one has "precision=fp32 .*: precision exact is fp32 here: this CPU, .* no bf16 units$' far.err
+  result $? "exact does not go on where it is fp32, and says why ${precision:+($precision)}"
+done
+scan far.bki corpus.jsonl --precision fp32 --quiet 2>far.err
+[ $? -eq 2 ] && grep -q ': go on with --precision "exact"$' far.err
+result $? "where fp32 was named it says what to name"
 
 if [ -z "$(screening exact.bki)" ]; then
   grep -q 'precision exact is fp32: this CPU, or the instruction set that was asked for, has no bf16 units' exact.err

@@ -98,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     judge(store);
     bki_store_close(store);
   }
-  const bki_store_identity identity = {"model", "corpus", "scorer", "skip"};
+  const bki_store_identity identity = {"model", "corpus", "scorer", "skip", NULL};
   const char *const classes[] = {"a", "b"};
   if (bki_store_create(&store, path, &identity, 2, classes, NULL) == BKI_OK) {
     go_on(store);

@@ -289,7 +289,8 @@ static inline void planted_add(const planted_victim *victim, bki_store *store, c
 static inline const char *planted_store(const planted_victim *victim, const planted_corpus *corpus, const char *name) {
   const char *path = scratch_path(name);
   const bki_model_config *config = bki_model_get_config(victim->model);
-  const bki_store_identity identity = {bki_model_fingerprint(victim->model), "format=jsonl", "backend=cpu", "fail"};
+  const bki_store_identity identity = {bki_model_fingerprint(victim->model), "format=jsonl", "backend=cpu", "fail",
+                                       NULL};
   bki_store *store = NULL;
   bki_error err = {0};
   bki_rule rule;
