@@ -43,7 +43,7 @@ typedef struct bki_progress {
 typedef struct bki_scan_config {
   const bki_model *model;
   bki_corpus_config corpus;
-  bki_scorer_config scorer; /* precision: default BKI_PRECISION_AUTO. Not read: top_words, which is the rule's p */
+  bki_scorer_config scorer; /* precision: default BKI_PRECISION_AUTO. Not top_words: the rule's p or the store's */
   bki_on_error on_error;
   const char *store_path;
   bki_rule rule;                /* decides the stored selection (p, preset); re-analysis may use any other */
