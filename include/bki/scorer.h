@@ -128,7 +128,8 @@ typedef struct bki_screening {
   int64_t n_screened; /* texts screened */
   int64_t n_words;    /* their words */
   int64_t n_rescored; /* of these words, scored again in fp32 */
-  int64_t n_widened;  /* texts whose differences were too large for epsilon: more of their words were scored again */
+  int64_t n_widened;  /* texts for which epsilon is too small, as differences or bistability show: more of their words
+                       * were scored again */
 } bki_screening;
 /* All 0 for every other precision. Borrowed. */
 BKI_API const bki_screening *bki_scorer_screening(const bki_scorer *scorer);

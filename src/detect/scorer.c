@@ -140,9 +140,13 @@ static void give_up_screening(bki_scorer *scorer, const char *reason) {
 }
 
 /* Why precision exact screens nothing; NULL: it may. */
-static const char *find_no_screening(const bki_backend_ops *ops, const bki_backend_config *config) {
+static const char *find_no_screening(const bki_backend_ops *ops, const bki_model_config *model,
+                                     const bki_backend_config *config) {
   if (config->increments) {
     return "prefix increments are not screened";
+  }
+  if (model->readout != BKI_READOUT_FINAL && model->readout != BKI_READOUT_LAST) {
+    return "readouts over all positions are not screened"; /* they hide where a state ends, see screen.h */
   }
   if (ops->screen == BKI_PRECISION_FP32) {
     return "this backend has no faster precision";
@@ -157,7 +161,7 @@ static const char *find_no_screening(const bki_backend_ops *ops, const bki_backe
 static bki_status add_screen(bki_scorer *scorer, const bki_model *model, bki_backend_config config, int32_t top_words,
                              bki_error *err) {
   const bki_backend_ops *ops = scorer->backend->ops;
-  const char *reason = find_no_screening(ops, &config);
+  const char *reason = find_no_screening(ops, scorer->model, &config);
   if (reason != NULL) {
     give_up_screening(scorer, reason);
     return BKI_OK;
@@ -209,7 +213,7 @@ static bki_status open_engine(bki_scorer *scorer, bki_engine engine, const bki_m
   const bool exact = config->precision == BKI_PRECISION_EXACT;
   bki_backend_config chosen = selected->config;
   chosen.engine = engine;
-  if (exact && find_no_screening(ops, &chosen) == NULL) {
+  if (exact && find_no_screening(ops, scorer->model, &chosen) == NULL) {
     chosen.gpu_memory /= 2; /* for two */
   }
   scorer->engine = engine;

@@ -44,7 +44,7 @@ bki_status bki_screen_create(bki_screen **out, const bki_model_config *model, bk
     bki_arena_destroy(arena);
     return bki_fail_memory(err);
   }
-  *screen = (bki_screen){.model = model, .fast = fast, .fp32 = fp32, .p = p, .arena = arena};
+  *screen = (bki_screen){.model = model, .fast = fast, .fp32 = fp32, .p = p, .far = BKI_SCREEN_FAR, .arena = arena};
   *out = screen;
   return BKI_OK;
 }
@@ -126,6 +126,30 @@ static bki_status score_part(bki_screen *screen, bool screened, const bki_sequen
   return BKI_OK;
 }
 
+/* Descending. */
+static int compare_scores(const void *a, const void *b) {
+  const float x = *(const float *)a;
+  const float y = *(const float *)b;
+  return (x < y) - (x > y);
+}
+
+bool bki_screen_is_bistable(const bki_screen *screen, const bki_sequence *sequence, const float *score, float *buffer) {
+  size_t n = 0;
+  for (int32_t j = 0; j < sequence->length; j++) {
+    const bool repeats = j > 0 && sequence->ids[j] == sequence->ids[j - 1]; /* the same text is left */
+    if (!repeats && score[j] >= screen->far) {
+      buffer[n++] = score[j];
+    }
+  }
+  qsort(buffer, n, sizeof *buffer, compare_scores);
+  for (size_t i = 1; i < n; i++) {
+    if ((double)buffer[i - 1] - (double)buffer[i] < BKI_SCREEN_TOGETHER * screen->far) {
+      return true;
+    }
+  }
+  return false;
+}
+
 static bki_status begin_text(bki_screen *screen, text *t, const bki_sequence *sequence, bki_scores *scores,
                              bki_error *err) {
   const size_t l = (size_t)sequence->length;
@@ -138,6 +162,10 @@ static bki_status begin_text(bki_screen *screen, text *t, const bki_sequence *se
     return bki_fail_memory(err);
   }
   memset(t->screened, 1, l);
+  if (bki_screen_is_bistable(screen, sequence, scores->score, t->again.score)) {
+    t->limit = INFINITY;
+    screen->screening.n_widened++;
+  }
   t->pth_best = bki_screen_pth_best(scores->score, l, screen->p, t->again.score);
   return BKI_OK;
 }

@@ -6,8 +6,12 @@
  * the same. With s screened, f fp32, s(p) the p-th best and e a limit of |s - f| that holds for the text:
  *   a word with s < s(p) - 2e is not among the p best, since its f < s(p) - e, and p words have f >= s(p) - e.
  * e is not known but estimated. It begins at epsilon, which is found once a model (screen_calibrate.c), and is widened
- * to four times the largest error of the words that were scored again, until no word comes in. docs/cpu.md says how far
- * that can be trusted. */
+ * to four times the largest error of the words that were scored again, until no word comes in.
+ *
+ * No limit holds where a text is near the border between two ends that its state is drawn to (attractors): a variant at
+ * the border ends at one of them in fp32 and at the other in the fast precision, however small all other errors are.
+ * Such a text shows otherwise: several of its words, deleted, lead to one other end, to nearly the same distance. It is
+ * scored in fp32 as a whole. docs/cpu.md says how far all that can be trusted. */
 #ifndef BKI_DETECT_SCREEN_H
 #define BKI_DETECT_SCREEN_H
 
@@ -19,6 +23,10 @@
 enum { BKI_SCREEN_MIN_WORDS = 6 };
 /* e is at least so many times the largest error that was seen in a text. */
 #define BKI_SCREEN_WIDENING 4.0
+/* Words are far when deleting them moves the state by this, or by as much as the best word of a middling text of the
+ * model's vocabulary, if that is less. Two that are nearer to each other than this share of it have led to one end. */
+#define BKI_SCREEN_FAR 0.6
+#define BKI_SCREEN_TOGETHER (1.0 / 60)
 
 typedef struct bki_screen bki_screen;
 
@@ -38,6 +46,9 @@ bki_status bki_screen_score(bki_screen *screen, const bki_sequence *sequences, s
                             bki_error *err);
 
 const bki_screening *bki_screen_get(const bki_screen *screen);
+
+/* Whether the state of a text that was screened is drawn to two ends. score, buffer [length]. */
+bool bki_screen_is_bistable(const bki_screen *screen, const bki_sequence *sequence, const float *score, float *buffer);
 
 /* The p-th best of n > 0 scores, the least of them when p > n; in O(n) for small p. buffer [min(p, n)]. A NaN is better
  * than all numbers. */

@@ -34,6 +34,7 @@ typedef struct sample {
   float pth_best[N_TEXTS]; /* screened */
   float pth_best_fp32[N_TEXTS];
   double error[N_TEXTS]; /* the largest of the text */
+  double best[N_TEXTS];  /* best scores, screened */
   size_t n;              /* texts long enough to be screened */
 } sample;
 
@@ -64,6 +65,12 @@ static bki_status make(bki_screen *screen, sample *s, bki_error *err) {
   return BKI_OK;
 }
 
+static int compare_numbers(const void *a, const void *b) {
+  const double x = *(const double *)a;
+  const double y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
 static bki_status score(bki_screen *screen, sample *s, bki_error *err) {
   float *buffer = bki_screen_allocate(screen, (size_t)lengths[N_LENGTHS - 1], sizeof *buffer);
   if (buffer == NULL) {
@@ -75,7 +82,10 @@ static bki_status score(bki_screen *screen, sample *s, bki_error *err) {
     const size_t l = (size_t)s->sequences[i].length;
     s->pth_best[i] = bki_screen_pth_best(s->fast[i].score, l, screen->p, buffer);
     s->pth_best_fp32[i] = bki_screen_pth_best(s->fp32[i].score, l, screen->p, buffer);
+    s->best[i] = (double)bki_screen_pth_best(s->fast[i].score, l, 1, buffer);
   }
+  qsort(s->best, s->n, sizeof *s->best, compare_numbers);
+  screen->far = fmin(BKI_SCREEN_FAR, s->best[s->n / 2]);
   return BKI_OK;
 }
 
@@ -128,12 +138,6 @@ static bool try_epsilon(const sample *s, double epsilon, double *share) {
   }
   *share = (double)n_again / (double)n_words;
   return safe;
-}
-
-static int compare_numbers(const void *a, const void *b) {
-  const double x = *(const double *)a;
-  const double y = *(const double *)b;
-  return (x > y) - (x < y);
 }
 
 static double find_epsilon(const sample *s, double at_least, double *share) {

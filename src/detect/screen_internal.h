@@ -11,6 +11,7 @@ struct bki_screen {
   bki_backend *fast;
   bki_backend *fp32;
   int32_t p;
+  double far; /* of the model, see BKI_SCREEN_FAR */
   bki_screening screening;
   bki_arena *arena; /* of a call */
 };

@@ -181,6 +181,38 @@ static inline bool check_expansive(const screen_pair *pair, uint64_t seed, int32
   return screened;
 }
 
+/* A unit of the forward direction keeps what drove it last to one of its two ends, and hardly minds the others. */
+static inline bki_model *bistable_model(uint64_t seed, const bki_model_config *shape) {
+  bki_model *model = expansive_model(seed, shape, 1, 0);
+  const size_t H = (size_t)shape->hidden;
+  const bki_lstm_weights *w = &bki_model_parameters(model)->lstm[0];
+  static const float bias[] = {2, 2, 0, 2}; /* i, f, g, o */
+  for (size_t gate = 0; gate < 4; gate++) {
+    float *row = w->w_hh + gate * H * H;
+    for (size_t k = 0; k < H; k++) {
+      row[k] *= gate == 2 ? 0.1f : 0;
+    }
+    w->b_ih[gate * H] = bias[gate];
+    w->b_hh[gate * H] = 0;
+  }
+  w->w_hh[2 * H * H] = 2;
+  for (int32_t e = 0; e < shape->embedding_dim; e++) {
+    w->w_ih[2 * H * (size_t)shape->embedding_dim + (size_t)e] *= 6;
+  }
+  return model;
+}
+
+/* Variants at the border between two ends come out at the other one when they are screened, whatever others show. */
+static inline void check_bistable(const screen_pair *pair, uint64_t seed, int32_t p) {
+  bki_model_config shape = random_config(6, pair->hidden);
+  rig r = open_rig(pair, bistable_model(seed, &shape), p);
+  char what[64];
+  snprintf(what, sizeof what, "bistable, seed %d", (int)seed);
+  bki_screen_set_epsilon(r.screen, 1e-2);
+  check_rig(&r, seed, 50, p, what);
+  close_rig(&r);
+}
+
 /* Every word is followed by one that differs by less than the fast precision can tell: scores come in pairs of which
  * screening swaps every other one, and an odd p is in the middle of a pair. */
 static inline void check_near_ties(const screen_pair *pair, uint64_t seed, int32_t p) {
