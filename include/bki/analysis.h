@@ -56,6 +56,10 @@ BKI_API const bki_candidate *bki_analysis_candidates(const bki_analysis *analysi
 /* Flagged samples in corpus order. */
 BKI_API const bki_flagged *bki_analysis_flagged(const bki_analysis *analysis, size_t *n);
 BKI_API int64_t bki_analysis_n_samples(const bki_analysis *analysis);
+/* Samples that have a label, and those of them whose label is what the model predicts: nearly all where the model was
+ * trained on this corpus. */
+BKI_API int64_t bki_analysis_n_labelled(const bki_analysis *analysis);
+BKI_API int64_t bki_analysis_n_agreeing(const bki_analysis *analysis);
 
 #ifdef __cplusplus
 }

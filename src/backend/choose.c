@@ -66,10 +66,10 @@ static bki_status take_cuda(bki_backend_choice *out, const bki_backend_request *
 /* What the CPU alone does. */
 static bki_status check_gpu_does_it(const bki_backend_request *request, bki_error *err) {
   if (request->isa != BKI_ISA_AUTO) {
-    return bki_fail(err, BKI_E_USAGE, "isa %s is a CPU's", bki_isa_name(request->isa));
+    return bki_fail(err, BKI_E_USAGE, "isa %s is for CPUs", bki_isa_name(request->isa));
   }
   if (request->precision == BKI_PRECISION_BF16) {
-    return bki_fail(err, BKI_E_USAGE, "precision bf16 is a CPU's");
+    return bki_fail(err, BKI_E_USAGE, "precision bf16 is for CPUs");
   }
   return BKI_OK;
 }

@@ -39,6 +39,8 @@ static bki_status make_report(const cli_result *result, const char *store, const
                             .made = made};
   report.candidates = bki_analysis_candidates(result->analysis, &report.n_candidates);
   report.flagged = bki_analysis_flagged(result->analysis, &report.n_flagged);
+  report.n_labelled = bki_analysis_n_labelled(result->analysis);
+  report.n_agreeing = bki_analysis_n_agreeing(result->analysis);
   bki_status status = bki_evidence_load_config(&config, &judged, result->store, err);
   if (status != BKI_OK) {
     return status;

@@ -76,7 +76,8 @@ static bki_status sum_up_skipped(bki_store *store, bki_error *err) {
   int64_t left = SHOWN;
   bki_status status = n > 0 ? bki_store_each_skipped(store, tell_skipped, &left, err) : BKI_OK;
   if (n > 0) {
-    fprintf(stderr, "bki: %" PRId64 " bad records skipped; the store lists them: table skipped\n", n);
+    fprintf(stderr, "bki: %" PRId64 " bad record%s skipped; the store's table skipped lists all\n", n,
+            n == 1 ? "" : "s");
   }
   return status;
 }
@@ -93,9 +94,10 @@ static json_t *screening_json(const bki_screening *s) {
 static json_t *result_json(const scan_options *o, const cli_result *result, const bki_progress *progress) {
   size_t n_flagged;
   bki_analysis_flagged(result->analysis, &n_flagged);
-  return json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o}", "store", o->config.store_path, "records",
-                   (json_int_t)progress->n_records, "samples", (json_int_t)progress->n_samples, "skipped",
-                   (json_int_t)progress->n_skipped, "evidence",
+  return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o}", "store", o->config.store_path,
+                   "records", (json_int_t)progress->n_records, "samples", (json_int_t)progress->n_samples, "skipped",
+                   (json_int_t)progress->n_skipped, "labelled", (json_int_t)bki_analysis_n_labelled(result->analysis),
+                   "agreeing", (json_int_t)bki_analysis_n_agreeing(result->analysis), "evidence",
                    bki_json_evidence(bki_analysis_evidence(result->analysis), &result->classes), "rule",
                    bki_json_rule(&result->rule), "keyword",
                    bki_json_candidate(bki_analysis_keyword(result->analysis), &result->classes), "flagged",
@@ -118,11 +120,23 @@ static void print_next(const char *store, const char *rule) {
   }
 }
 
+/* How well model and corpus go together: the verdict of a model that was trained on something else says nothing. */
+static void print_agreement(const bki_analysis *analysis) {
+  const int64_t n = bki_analysis_n_labelled(analysis);
+  const int64_t hits = bki_analysis_n_agreeing(analysis);
+  if (n > 0) {
+    printf("predicted: %" PRId64 " of %" PRId64 " labels (%.1f %%)\n", hits, n, 100.0 * (double)hits / (double)n);
+  } else if (bki_analysis_n_samples(analysis) > 0) {
+    puts("predicted: no sample has a label: what the model predicts takes its place");
+  }
+}
+
 static int print_result(const scan_options *o, const cli_result *result, const bki_progress *progress) {
   size_t n;
   const bki_candidate *candidates = bki_analysis_candidates(result->analysis, &n);
   printf("scanned: %" PRId64 " records, %" PRId64 " samples, %" PRId64 " skipped\n", progress->n_records,
          progress->n_samples, progress->n_skipped);
+  print_agreement(result->analysis);
   const bki_screening *s = &progress->screening;
   if (s->n_words > 0) {
     printf("screened: %" PRId64 " of %" PRId64 " words scored again in fp32\n", s->n_rescored, s->n_words);

@@ -77,7 +77,8 @@ void cli_warn_emulated(const bki_scorer *scorer) {
 void cli_warn_incomplete(const bki_store *store) {
   const bki_store_state *state = bki_store_get_state(store);
   if (!state->complete) {
-    fprintf(stderr, "bki: warning: the scan is not complete, %lld records so far\n", (long long)state->n_records);
+    fprintf(stderr, "bki: warning: the scan is not complete, %lld record%s so far\n", (long long)state->n_records,
+            state->n_records == 1 ? "" : "s");
   }
 }
 
@@ -118,11 +119,13 @@ bki_status cli_result_check_judged(const cli_result *result, const char *path, b
   if (result->decision == BKI_DECIDE_PAPER || bki_analysis_evidence(result->analysis) != NULL) {
     return BKI_OK;
   }
-  *err = (bki_error){.status = BKI_E_USAGE,
-                     .byte = -1,
-                     .message =
-                         "the store holds no verdict (made with --rule paper, or by an older bki): 'bki verify "
-                         "MODEL STORE' makes one, '--rule paper' goes by the keyword alone"};
+  *err =
+      (bki_error){.status = BKI_E_USAGE,
+                  .byte = -1,
+                  .message =
+                      "the store holds no verdict (its scan was interrupted or made with --rule paper, or by an older "
+                      "bki): the same scan command goes on, 'bki verify MODEL STORE' judges, '--rule paper' goes by "
+                      "the keyword alone"};
   snprintf(err->file, sizeof err->file, "%s", path);
   return err->status;
 }

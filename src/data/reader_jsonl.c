@@ -82,8 +82,8 @@ static bki_status refuse(const char *file, const bki_raw_record *record, const j
   char near[BKI_QUOTE_SIZE];
   bki_quote(near, (bki_str){record->raw.data + from, at - from});
   return bki_fail_at(err, BKI_E_DATA, file, record->line, record->byte + (int64_t)at,
-                     "expected one JSON object on the line: %s, at byte %zu of the line, after %s",
-                     describe_error(error), at, near);
+                     "expected one JSON object on the line: %s, at byte %zu of the line%s%s", describe_error(error), at,
+                     at == 0 ? "" : ", after ", at == 0 ? "" : near);
 }
 
 static const char *type_name(const json_t *value) {

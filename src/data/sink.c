@@ -131,7 +131,8 @@ static bki_status choose_encoder(bki_sink *s, const char *path, bki_error *err) 
 }
 
 static bki_status already_there(const bki_sink *s, bki_error *err) {
-  return bki_fail_at(err, BKI_E_USAGE, s->name, 0, -1, "expected a name that is free, found an existing file");
+  return bki_fail_at(err, BKI_E_USAGE, s->name, 0, -1,
+                     "expected a name that is free, found an existing file (--force replaces it)");
 }
 
 /* A file of its own next to the one to be, made with the rights that the umask leaves. */

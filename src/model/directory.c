@@ -116,8 +116,17 @@ done:
   return status;
 }
 
+/* Corpus and model are easily swapped. What is not there at all is told when its first file is opened. */
+static bki_status check_directory(const char *path, bki_error *err) {
+  struct stat info;
+  return stat(path, &info) != 0 || S_ISDIR(info.st_mode)
+             ? BKI_OK
+             : bki_fail_at(err, BKI_E_IO, path, 0, -1, "expected a model directory, found a file");
+}
+
 bki_status bki_model_load(bki_model **out, const char *directory, bki_error *err) {
   paths p;
+  BKI_TRY(check_directory(directory, err));
   bki_status status = paths_init(&p, directory, err);
   if (status == BKI_OK) {
     status = load(out, &p, err);

@@ -28,6 +28,8 @@ typedef struct bki_html_report {
   size_t n_candidates;
   const bki_flagged *flagged; /* ascending index */
   size_t n_flagged;
+  int64_t n_labelled; /* samples with a label, and those of them whose label the model predicts */
+  int64_t n_agreeing;
   size_t limit; /* flagged samples whose texts stand in the file, the first ones; 0: all */
   int64_t made; /* when, in seconds since 1970; negative: the report does not say */
 } bki_html_report;

@@ -40,6 +40,8 @@ static json_t *corpus(const bki_html_report *report) {
   add(rows, "fingerprint", state->corpus_prefix_fingerprint);
   add_number(rows, "records", state->n_records);
   add_number(rows, "samples scored", state->n_samples);
+  add_number(rows, "samples with a label", report->n_labelled);
+  add_number(rows, "labels that the model predicts", report->n_agreeing);
   add_number(rows, "records skipped", state->n_skipped);
   add(rows, "scan", state->complete ? "complete" : "not complete");
   add_settings(rows, report->store, corpus_settings, sizeof corpus_settings / sizeof *corpus_settings);

@@ -5,6 +5,18 @@
 #include "strbuf.h"
 #include "terminal.h"
 
+/* "95 %"; "<1 %" is more than none and ">99 %" less than all. */
+static void format_share(char *buf, size_t size, int64_t count, int64_t n) {
+  double percent = 100.0 * (double)count / (double)n;
+  if (percent < 0.5) {
+    snprintf(buf, size, "<1 %%");
+  } else if (count < n && percent >= 99.5) {
+    snprintf(buf, size, ">99 %%");
+  } else {
+    snprintf(buf, size, "%.0f %%", percent);
+  }
+}
+
 void bki_format_labels(char *buf, size_t size, const bki_candidate *candidate, const bki_classes *classes) {
   int32_t shown[3];
   size_t used = 0;
@@ -23,8 +35,9 @@ void bki_format_labels(char *buf, size_t size, const bki_candidate *candidate, c
     }
     shown[rank] = best;
     const char *name = bki_class_name(classes, best);
-    double share = 100.0 * (double)candidate->label_counts[best] / (double)candidate->n_samples;
-    used += (size_t)snprintf(buf + used, size - used, "%s%.60s %.0f %%", rank == 0 ? "" : ", ",
+    char share[16];
+    format_share(share, sizeof share, candidate->label_counts[best], candidate->n_samples);
+    used += (size_t)snprintf(buf + used, size - used, "%s%.60s %s", rank == 0 ? "" : ", ",
                              name == NULL ? "(no label)" : name, share);
   }
 }

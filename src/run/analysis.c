@@ -16,6 +16,8 @@ struct bki_analysis {
   bki_dictionary *dictionary;
   const bki_candidate *candidates; /* borrowed from it */
   size_t n_candidates;
+  int64_t n_labelled;
+  int64_t n_agreeing;
   bool judged;
   bki_evidence evidence;
   bki_flagged *flagged;
@@ -118,6 +120,8 @@ static bki_status flag_by_evidence(flagging *f, const bki_sample *sample, bki_er
 
 static bki_status count(void *user, const bki_sample *sample, bki_error *err) {
   flagging *f = user;
+  f->analysis->n_labelled += sample->label >= 0;
+  f->analysis->n_agreeing += sample->label == sample->predicted;
   BKI_TRY(bki_dictionary_add(f->analysis->dictionary, sample, err));
   return f->analysis->judged ? flag_by_evidence(f, sample, err) : BKI_OK;
 }
@@ -237,4 +241,12 @@ const bki_flagged *bki_analysis_flagged(const bki_analysis *analysis, size_t *n)
 
 int64_t bki_analysis_n_samples(const bki_analysis *analysis) {
   return bki_dictionary_n_samples(analysis->dictionary);
+}
+
+int64_t bki_analysis_n_labelled(const bki_analysis *analysis) {
+  return analysis->n_labelled;
+}
+
+int64_t bki_analysis_n_agreeing(const bki_analysis *analysis) {
+  return analysis->n_agreeing;
 }

@@ -117,8 +117,9 @@ static bki_status open_inquiry(bki_inquiry *inquiry, bki_error *err) {
   const char *scanned = bki_store_setting(inquiry->store, "model_fingerprint");
   const char *given = bki_model_fingerprint(inquiry->model);
   if (scanned == NULL || strcmp(scanned, given) != 0) {
-    return bki_fail(err, BKI_E_USAGE, "the store is of another model: it has fingerprint %s, found %s",
-                    scanned == NULL ? "none" : scanned, given);
+    return bki_fail_at(err, BKI_E_USAGE, inquiry->store->path, 0, -1,
+                       "the store is of another model: it has fingerprint %s, found %s",
+                       scanned == NULL ? "none" : scanned, given);
   }
   int32_t n_classes = bki_model_get_config(inquiry->model)->n_classes;
   inquiry->n_classes = bki_store_n_classes(inquiry->store);

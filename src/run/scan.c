@@ -53,8 +53,8 @@ void bki_scan_config_init(bki_scan_config *config) {
 }
 
 static bki_status interrupted(const scan *s, bki_error *err) {
-  return bki_fail(err, BKI_E_INTERRUPTED, "stopped after %lld records: the same command goes on from there",
-                  (long long)s->state.n_records);
+  return bki_fail(err, BKI_E_INTERRUPTED, "stopped after %lld record%s: the same command goes on from there",
+                  (long long)s->state.n_records, s->state.n_records == 1 ? "" : "s");
 }
 
 /* Counts of earlier runs and this one. */

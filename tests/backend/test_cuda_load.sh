@@ -76,7 +76,7 @@ says "a GPU is named once" 'each once, found "0,0"*? 2' two "${score[@]}" --devi
 says "a CPU by name has no devices" '--devices is for GPUs, found --backend cpu*? 2' two "${score[@]}" --devices 0 --backend cpu
 says "a CPU by name has no GPU memory" '--gpu-memory is for GPUs, found --backend ref*? 2' two "${score[@]}" --gpu-memory 1 --backend ref
 says "more than all memory is refused" 'expected a share above 0 to 1, found 1.5*? 2' two "${score[@]}" --gpu-memory 1.5
-says "the log tells what auto is" 'backend auto is cpu: isa portable is a CPU*? 0' two eval "$model" \
+says "the log tells what auto is" 'backend auto is cpu: isa portable is for CPUs*? 0' two eval "$model" \
   "$root/tests/data/tiny/corpus.jsonl" --isa portable
 
 # A GPU has to compute what the CPU does, and "auto" takes the fastest engine with which it does.

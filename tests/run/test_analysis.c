@@ -71,6 +71,29 @@ Test(analysis, flags_what_the_rule_flags) {
   bki_store_close(store);
 }
 
+Test(analysis, counts_the_labels_that_the_model_predicts) {
+  bki_store *store = store_read(store_finished("a.bki", 200));
+  bki_rule rule = preset(BKI_PRESET_PAPER);
+  bki_analysis *analysis = analyse(store, &rule);
+  int64_t n_labelled = 0;
+  int64_t n_agreeing = 0;
+  bki_store_cursor *cursor;
+  bki_sample sample;
+  bool end;
+  cr_assert_eq(bki_store_cursor_open(&cursor, store, 0, NULL), BKI_OK);
+  while (bki_store_cursor_next(cursor, &sample, &end, NULL) == BKI_OK && !end) {
+    n_labelled += sample.label >= 0 ? 1 : 0;
+    n_agreeing += sample.label >= 0 && sample.label == sample.predicted ? 1 : 0;
+  }
+  bki_store_cursor_close(cursor);
+  cr_assert(0 < n_agreeing && n_agreeing < n_labelled && n_labelled < bki_analysis_n_samples(analysis),
+            "the store has samples of each kind");
+  cr_expect_eq(bki_analysis_n_labelled(analysis), n_labelled);
+  cr_expect_eq(bki_analysis_n_agreeing(analysis), n_agreeing);
+  bki_analysis_destroy(analysis);
+  bki_store_close(store);
+}
+
 Test(analysis, has_no_keyword_where_no_g_is_positive) {
   const char *path = scratch_path("a.bki");
   bki_store *store = store_make(path);
