@@ -15,7 +15,8 @@ static void log_screening(const bki_logger *logger, const bki_scorer *scorer) {
   if (s->reason[0] != '\0') {
     bki_log(logger, BKI_LOG_INFO, "precision exact is fp32: %s", s->reason);
   } else if (bki_scorer_screens(scorer)) {
-    bki_log(logger, BKI_LOG_INFO, "screening: off by %.2g at most on trial, %.0f %% of the words scored twice",
+    bki_log(logger, BKI_LOG_INFO,
+            "screening: coarse scores are off by %.2g at most on trial texts, %.0f %% of the words are scored twice",
             s->model_error, 100 * s->model_share);
   }
 }

@@ -227,11 +227,12 @@ static bki_status compare_target(const bki_training *t, bki_train_summary *summa
   *same = false;
   if (record == NULL) {
     status = bki_fail_at(err, BKI_E_USAGE, t->place.model_path, 0, -1,
-                         "expected a free name or a model of this training, found another directory; use force to "
-                         "replace a model");
+                         "expected a free name or a model of this training, found another directory; take another "
+                         "name, or replace a model with --force");
   } else {
-    status = bki_train_compare(t, json_object_get(record, "settings"), t->place.model_path,
-                               "the model of another training", "use force to replace it", err);
+    status =
+        bki_train_compare(t, json_object_get(record, "settings"), t->place.model_path, "the model of another training",
+                          "take another directory, or train with --force to replace it", err);
   }
   if (status == BKI_OK) {
     const bki_model_config *m = bki_model_get_config(t->model);

@@ -117,7 +117,7 @@ bki_status bki_checkpoint_save(bki_training *t, bki_error *err) {
 
 static bki_status damaged(const bki_training *t, const char *what, bki_error *err) {
   return bki_fail_at(err, BKI_E_DATA, t->place.checkpoint, 0, -1,
-                     "damaged (%s): remove the directory it is in, or use force, to begin anew", what);
+                     "damaged (%s): remove the directory it is in, or use --force, to begin anew", what);
 }
 
 /* The state, but for the settings, into *out, whose list of epochs is allocated. */
@@ -182,7 +182,7 @@ static bki_status check_file(const bki_training *t, const bki_safetensors *file,
     return damaged(t, "its settings", err);
   }
   return bki_train_compare(t, settings, t->place.partial, "work in progress of another training",
-                           "remove the directory, or use force, to begin anew", err);
+                           "remove the directory, or use --force, to begin anew", err);
 }
 
 static bki_status check_blocks(const bki_training *t, const bki_safetensors *file, const bki_tensor *blocks[N_BLOCKS],

@@ -125,7 +125,7 @@ for command in keywords flagged; do
 done
 
 grep -q '^screened: [0-9]* of [0-9]* words scored again in fp32$' exact.out &&
-  grep -q 'screening: off by .* at most on trial, .* % of the words scored twice' exact.err
+  grep -q 'screening: coarse scores are off by .* at most on trial texts, .* % of the words are scored twice' exact.err
 result $? "it says how much was scored twice"
 
 dump exact.bki >exact.dump
