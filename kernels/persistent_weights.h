@@ -86,11 +86,14 @@ BKI_HD int32_t bki_k_half_wg_place(int32_t H, int32_t u, int32_t gate, int32_t k
 }
 
 // Descriptor of the HALF_WG image for wgmma: the 128 columns 128 chunk .., slice 0 .. H / 16 - 1 of k; `start` is the
-// shared address of the image, a multiple of 1024. Fields: start / 16, 1 (not used with a swizzle), 1024 / 16 from 8
-// rows to the next, and 1 in the highest two bits for the 128-byte swizzle.
+// shared address of the image, a multiple of 1024. Fields: address / 16, 1 (not used with a swizzle), 1024 / 16 from 8
+// rows to the next, and 1 in the highest two bits for the 128-byte swizzle. No field overflows into the next one: a sum
+// of what all descriptors share and a constant is one instruction for each.
 BKI_HD uint64_t bki_k_half_wg_descriptor(uint32_t start, int32_t H, int32_t chunk, int32_t slice) {
-  const uint32_t at = start + (uint32_t)(slice / 4 * 4 * H * 128 + chunk * 128 * 128 + slice % 4 * 32);
-  return (uint64_t)((at & 0x3ffff) >> 4) | (uint64_t)1 << 16 | (uint64_t)64 << 32 | (uint64_t)1 << 62;
+  const uint32_t from_start = (uint32_t)(slice / 4 * 4 * H * 128 + chunk * 128 * 128 + slice % 4 * 32);
+  const uint32_t low = ((start & 0x3ffff) >> 4) + (from_start / 16 + (1 << 16));
+  const uint32_t high = 64 | (uint32_t)1 << 30;
+  return (uint64_t)high << 32 | low;
 }
 
 // Bytes of an image. SPLIT: the image of the high halves, that of the low halves, and 4 floats (one is used): what
