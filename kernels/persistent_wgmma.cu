@@ -196,10 +196,8 @@ BKI_DEVICE void begin_work(shared<BASE> *m, const bki_k_direction &d, state *s) 
   }
 }
 
-// Lanes 0 and 1 send for the inputs of `word`, for their slot and the step t. The warp has read what is there: that is
-// to come before what the copy writes, which is no thread.
+// Lanes 0 and 1 send for the inputs of `word`, for their slot and the step t. Nobody reads what is there any more.
 BKI_DEVICE void send_for_inputs(shared<false> *m, const bki_k_direction &d, int t, int32_t word) {
-  bki_ptx_fence_async();
   uint64_t *arrived = &m->arrived[warp_number()][t % 2];
   bki_ptx_barrier_arrive_expect(arrived, INPUT_BYTES);
   bki_ptx_bulk_copy(m->x[warp_number()][t % 2][lane_number()], d.table + (int64_t)word * 4 * H, INPUT_BYTES, arrived);
@@ -212,9 +210,13 @@ struct future {
   uint32_t next;  // number of the next work
 };
 
-// Lanes 0 and 1 end the step t of their slot, send for the inputs of step t + 2, and read the word of step t + 3.
+// Lanes 0 and 1 end the step t of their slot, send for the inputs of step t + 2, and read the word of step t + 3. Each
+// lane has read inputs where the copy, which is no thread, writes: it fences, and only then does the warp meet.
 template <bool BASE>
 BKI_DEVICE void end_step(shared<BASE> *m, const bki_k_work &w, int dir, int t, future *f) {
+  if (!BASE) {
+    bki_ptx_fence_async();
+  }
   __syncwarp();
   if (lane_number() < 2) {
     const int slot = 2 * warp_number() + lane_number();
