@@ -46,13 +46,17 @@ struct shared {
   int32_t idle;            // slots that have run out of work
 };
 
-// The stream of W_hh: chunk by chunk, k by k, step after step, one stage ahead of what is computed.
+// The stream of W_hh: chunk by chunk, k by k, step after step, one stage ahead of what is computed. Every thread copies
+// as much; two at a time, since before sm_80 they pass through registers.
 template <typename S>
 BKI_DEVICE void fetch_stage(float *buffer, const float *weights, int stage) {
   const int chunk = stage / (S::H / STAGE_K) * S::GROUPS;
   const int k = stage % (S::H / STAGE_K) * STAGE_K;
-  for (int i = (int)threadIdx.x * 4; i < S::STAGE; i += S::THREADS * 4) {
-    bki_ptx_copy16(buffer + i, weights + ((chunk + i / S::PART) * S::H + k) * S::COLUMNS + i % S::PART);
+  static_assert(S::STAGE % (4 * S::THREADS) == 0, "every thread copies as much");
+#pragma unroll 2
+  for (int i = 0; i < S::STAGE; i += 4 * S::THREADS) {
+    const int at = i + 4 * (int)threadIdx.x;
+    bki_ptx_copy16(buffer + at, weights + ((chunk + at / S::PART) * S::H + k) * S::COLUMNS + at % S::PART);
   }
 }
 

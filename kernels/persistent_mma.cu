@@ -212,12 +212,14 @@ BKI_DEVICE void begin_work(shared<S, BASE> *m, const bki_k_work &w, int dir, int
   }
 }
 
-// Sends for the inputs of the words of all slots.
+// Sends for the inputs of the words of all slots: every thread for as much.
 template <typename S, bool BASE>
 BKI_DEVICE void fetch_inputs(shared<S, BASE> *m, const float *table, int buffer) {
-  for (int i = (int)threadIdx.x; !BASE && i < S::SLOTS * S::H; i += S::THREADS) {
-    const int slot = i / S::H;
-    const int at = i % S::H * 4;
+  static_assert(S::SLOTS * S::H % S::THREADS == 0, "every thread copies as much");
+#pragma unroll
+  for (int i = 0; !BASE && i < S::SLOTS * S::H; i += S::THREADS) {
+    const int slot = (i + (int)threadIdx.x) / S::H;
+    const int at = (i + (int)threadIdx.x) % S::H * 4;
     bki_ptx_copy16(m->x[buffer][BASE ? 0 : slot] + at, table + (int64_t)m->words[slot] * 4 * S::H + at);
   }
   bki_ptx_copies_end_group();
