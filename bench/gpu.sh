@@ -257,14 +257,15 @@ write_facts() {
   fact date "$(date -u +%F)"
 }
 
-# bench_kernels LENGTHS TEXTS: the persistent kernels by themselves, that of wgmma with and without ping-pong. A kind that
-# the device does not run has no row.
+# bench_kernels LENGTHS TEXTS: the persistent kernels by themselves, those of fp32 in spread blocks and in big ones, that of
+# wgmma with and without ping-pong. What the device does not run has no row.
 bench_kernels() {
-  local way kind suffix
-  for way in fp32 split half half-wg "half-wg _no_ping_pong"; do
-    read -r kind suffix <<<"$way"
-    measured "$build/bench/bench_gpu_kernels$suffix" kind="$kind" lengths="$1" texts="$2"
-    case $? in 0 | 77) ;; *) fail "bench: $1, kernels, $way" ;; esac
+  local way command
+  for way in "kernels kind=fp32" "kernels kind=fp32 blocks=other" "kernels kind=split" "kernels kind=half" \
+    "kernels kind=half-wg" "kernels_no_ping_pong kind=half-wg"; do
+    read -ra command <<<"$way"
+    measured "$build/bench/bench_gpu_${command[0]}" "${command[@]:1}" lengths="$1" texts="$2"
+    case $? in 0 | 77) ;; *) fail "bench: $1, $way" ;; esac
   done
 }
 

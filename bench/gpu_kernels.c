@@ -2,11 +2,13 @@
  * launch each, by events on the device.
  *
  *   bench_gpu_kernels [lengths=imdb-whole] [texts=10000] [kind=fp32|half|split|half-wg] [vocabulary=20000] [seconds=1]
+ *                     [blocks=engine|other]
  *
  * Random weights and inputs, H = 128, both directions. States and finals are no numbers before each run; a
  * run whose scores are not the bytes of the run before, and rows without a variant that do not end as their text does,
  * end the program with 1. Where the kind does not run on the GPU it ends with 77, and without a GPU with 5. The rows
- * have the median of the runs that fill `seconds` (one at least) after a first one. */
+ * have the median of the runs that fill `seconds` (one at least) after a first one. Blocks are spread where the
+ * engine's are, or, with blocks=other, where they are not; a kind that has no others ends with 77. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -38,6 +40,7 @@ typedef struct options {
   int32_t vocabulary;
   int kind;
   double seconds;
+  bool other_blocks;
 } options;
 
 typedef struct bench {
@@ -130,6 +133,11 @@ static int most_steps_first(const void *a, const void *b) {
   return ((const bki_k_item *)b)->steps - ((const bki_k_item *)a)->steps;
 }
 
+static void add_load(bki_k_load *load, int32_t steps) {
+  load->steps += steps;
+  load->longest = steps > load->longest ? steps : load->longest;
+}
+
 /* Texts and items of one direction; c is sorted. */
 static void add_work(bench *b, bki_k_direction *d, const synthetic_corpus *c, int32_t sign) {
   bki_k_text *texts = allocate(c->n, sizeof *texts);
@@ -138,6 +146,9 @@ static void add_work(bench *b, bki_k_direction *d, const synthetic_corpus *c, in
   for (size_t i = 0; i < c->n; i++) {
     const int32_t length = c->sequences[i].length;
     texts[i] = bki_k_make_text(word, word, length, (int32_t)i, states, sign);
+    if (i % BKI_K_ITEM_ROWS == 0) {
+      add_load(&b->work.base, length);
+    }
     word += length;
     states += bki_k_text_states(length);
     d->n_items += bki_k_text_items(length);
@@ -146,7 +157,8 @@ static void add_work(bench *b, bki_k_direction *d, const synthetic_corpus *c, in
   size_t n = 0;
   for (size_t i = 0; i < c->n; i++) {
     for (int32_t k = 0; k < bki_k_text_items(texts[i].length); k++) {
-      items[n++] = bki_k_scan_item(&texts[i], k, sign);
+      items[n] = bki_k_scan_item(&texts[i], k, sign);
+      add_load(&b->work.scan, items[n++].steps);
     }
   }
   qsort(items, n, sizeof *items, most_steps_first);
@@ -181,6 +193,17 @@ static void make_work(bench *b, const synthetic_corpus *c, const options *o) {
     add_work(b, d, c, half == 0 ? 1 : -1);
   }
   check(cudaMallocHost((void **)&b->scores, (c->n_words + 1) * sizeof *b->scores), "cudaMallocHost");
+}
+
+static const bki_k_load uneven = {.longest = 1}; /* has spread blocks wherever there are any */
+
+static bool is_spread(const options *o, const bki_k_load *load, const bki_k_gpu *gpu) {
+  return bki_k_spreads((bki_k_kind)o->kind, H, load, gpu);
+}
+
+/* A load that has the blocks that this one does not have. */
+static bki_k_load other_load(const options *o, const bki_k_load *load, const bki_k_gpu *gpu) {
+  return is_spread(o, load, gpu) ? (bki_k_load){0} : uneven;
 }
 
 /* Both kernels once, and the seconds of each. */
@@ -227,14 +250,14 @@ static uint64_t check_scores(const bench *b, size_t n_words) {
   return synthetic_digest(SYNTHETIC_DIGEST, b->scores, n_words * sizeof *b->scores);
 }
 
-static void print_row(const options *o, const synthetic_corpus *c, const char *kernel, int64_t row_steps, double *runs,
-                      int n_runs, uint64_t digest) {
+static void print_row(const options *o, const synthetic_corpus *c, const char *kernel, bool spread, int64_t row_steps,
+                      double *runs, int n_runs, uint64_t digest) {
   double squares = 0;
   for (size_t i = 0; i < c->n; i++) {
     squares += (double)c->sequences[i].length * c->sequences[i].length;
   }
-  printf("kernel,%s,%zu,%.1f,%.0f,%s%s,%s,,%d,,%" PRId64 ",%" PRId64 ",%.6f,%d,%016" PRIx64 ",,,\n", o->lengths, c->n,
-         (double)c->n_words / (double)c->n, squares / (double)c->n, kernel, kinds[o->kind].how,
+  printf("kernel,%s,%zu,%.1f,%.0f,%s%s%s,%s,,%d,,%" PRId64 ",%" PRId64 ",%.6f,%d,%016" PRIx64 ",,,\n", o->lengths, c->n,
+         (double)c->n_words / (double)c->n, squares / (double)c->n, kernel, kinds[o->kind].how, spread ? " spread" : "",
          kinds[o->kind].precision, H, row_steps, row_steps, synthetic_median(runs, n_runs), n_runs, digest);
 }
 
@@ -258,8 +281,8 @@ static void measure(bench *b, const options *o, const synthetic_corpus *c) {
   for (size_t i = 0; i < c->n; i++) {
     variants += (int64_t)c->sequences[i].length * (c->sequences[i].length - 1);
   }
-  print_row(o, c, "base kernel", 2 * (int64_t)c->n_words, base, n_runs, digest);
-  print_row(o, c, "scan kernel", variants, scan, n_runs, digest);
+  print_row(o, c, "base kernel", is_spread(o, &b->work.base, &b->gpu), 2 * (int64_t)c->n_words, base, n_runs, digest);
+  print_row(o, c, "scan kernel", is_spread(o, &b->work.scan, &b->gpu), variants, scan, n_runs, digest);
 }
 
 static void close_device(bench *b) {
@@ -282,6 +305,13 @@ static void set_kind(options *o, const char *name) {
   synthetic_die("expected kind fp32, half, split or half-wg");
 }
 
+static void set_blocks(options *o, const char *name) {
+  o->other_blocks = strcmp(name, "other") == 0;
+  if (!o->other_blocks && strcmp(name, "engine") != 0) {
+    synthetic_die("expected blocks engine or other");
+  }
+}
+
 static void set_option(options *o, const char *argument) {
   const char *value = strchr(argument, '=');
   if (value == NULL) {
@@ -293,6 +323,8 @@ static void set_option(options *o, const char *argument) {
     o->lengths = value;
   } else if (strncmp(argument, "kind=", n) == 0) {
     set_kind(o, value);
+  } else if (strncmp(argument, "blocks=", n) == 0) {
+    set_blocks(o, value);
   } else if (strncmp(argument, "texts=", n) == 0) {
     o->n_texts = synthetic_number(value);
   } else if (strncmp(argument, "vocabulary=", n) == 0) {
@@ -304,6 +336,10 @@ static void set_option(options *o, const char *argument) {
   }
 }
 
+static bool runs(const options *o, const bki_k_gpu *gpu) {
+  return bki_k_kind_runs((bki_k_kind)o->kind, H, gpu) && (!o->other_blocks || is_spread(o, &uneven, gpu));
+}
+
 int main(int argc, char **argv) {
   options o = {.lengths = "imdb-whole", .n_texts = 10000, .vocabulary = 20000, .kind = BKI_K_FP32, .seconds = 1};
   for (int i = 1; i < argc; i++) {
@@ -313,14 +349,19 @@ int main(int argc, char **argv) {
     synthetic_die("expected one text and one word at least");
   }
   bench b = open_device();
-  if (!bki_k_kind_runs((bki_k_kind)o.kind, H, &b.gpu)) {
-    fprintf(stderr, "%s: skipped: kind %s does not run here\n", program_invocation_short_name, kinds[o.kind].name);
+  if (!runs(&o, &b.gpu)) {
+    fprintf(stderr, "%s: skipped: kind %s%s does not run here\n", program_invocation_short_name, kinds[o.kind].name,
+            o.other_blocks ? " with other blocks" : "");
     close_device(&b);
     return EXIT_SKIPPED;
   }
   synthetic_corpus c = synthetic_corpus_create((size_t)o.n_texts, o.lengths, o.vocabulary, false);
   qsort(c.sequences, c.n, sizeof *c.sequences, longest_first);
   make_work(&b, &c, &o);
+  if (o.other_blocks) {
+    b.work.base = other_load(&o, &b.work.base, &b.gpu);
+    b.work.scan = other_load(&o, &b.work.scan, &b.gpu);
+  }
   measure(&b, &o, &c);
   close_device(&b);
   synthetic_corpus_destroy(&c);

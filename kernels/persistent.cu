@@ -11,6 +11,10 @@ int bki_k_kind_runs(bki_k_kind kind, int32_t hidden, const bki_k_gpu *gpu) {
   }
 }
 
+int bki_k_spreads(bki_k_kind kind, int32_t hidden, const bki_k_load *load, const bki_k_gpu *gpu) {
+  return kind == BKI_K_FP32 && bki_fp32_spreads(hidden, load, gpu);
+}
+
 static cudaError_t start(bki_k_kind kind, bool base, const bki_k_work *work, const bki_k_gpu *gpu,
                          cudaStream_t stream) {
   if (!bki_k_kind_runs(kind, work->hidden, gpu)) {

@@ -93,8 +93,8 @@ typedef struct bki_k_load {
 
 typedef struct bki_k_work {
   bki_k_direction direction[2];
-  bki_k_load base; /* of the base kernel */
-  bki_k_load scan; /* of the scan kernel */
+  bki_k_load base;      /* of the base kernel */
+  bki_k_load scan;      /* of the scan kernel */
   const int32_t *ids;   /* [words] each 0 .. V - 1 */
   uint32_t *scores;     /* [variants] bits of max_k | h_k - final_k | over both directions: the maximum with what is
                            there, so zeroed beforehand; a NaN is larger than all numbers */
@@ -108,6 +108,8 @@ typedef struct bki_k_work {
 
 /* 1 where the GPU has what the kind takes at this H. */
 int bki_k_kind_runs(bki_k_kind kind, int32_t hidden, const bki_k_gpu *gpu);
+/* 1 where a call of this load has spread blocks (kernels/README.md): of a kind that runs, FP32 alone has them. */
+int bki_k_spreads(bki_k_kind kind, int32_t hidden, const bki_k_load *load, const bki_k_gpu *gpu);
 
 /* The two kernels. `work` and `gpu` are on the host. No texts, or no items: nothing is launched. */
 cudaError_t bki_k_base(bki_k_kind kind, const bki_k_work *work, const bki_k_gpu *gpu, cudaStream_t stream);

@@ -292,16 +292,17 @@ int bki_fp32_runs(int32_t hidden, const bki_k_gpu *gpu) {
   return hidden > 0 && hidden % BKI_K_HIDDEN_STEP == 0 && hidden <= BKI_K_MAX_HIDDEN && fits<shape<128, 4>>(gpu);
 }
 
-// Whether the slots of a full GPU would wait for the longest piece of work.
-static bool waits_for_longest(const bki_k_load &load, const bki_k_gpu &gpu) {
-  return (int64_t)load.longest * 16 * gpu.multiprocessors > load.steps;
+// Where the 16 slots of each multiprocessor would wait for the longest piece of work.
+int bki_fp32_spreads(int32_t hidden, const bki_k_load *load, const bki_k_gpu *gpu) {
+  return hidden == 128 && fits<shape<128, 4, true>>(gpu) &&
+         (int64_t)load->longest * shape<128, 16>::SLOTS * gpu->multiprocessors > load->steps;
 }
 
 // 128 rows where the shared memory holds them; below H = 128 blocks are small, and a multiprocessor has several.
 cudaError_t bki_fp32_start(bool base, const bki_k_work *work, const bki_k_gpu *gpu, cudaStream_t stream) {
   return bki_with_hidden(work->hidden, cudaErrorInvalidValue, [=](auto H) {
     if constexpr (H() == 128) {
-      if (waits_for_longest(base ? work->base : work->scan, *gpu) && fits<shape<H(), 4, true>>(gpu)) {
+      if (bki_fp32_spreads(H(), base ? &work->base : &work->scan, gpu)) {
         return start<shape<H(), 4, true>>(base, work, gpu, stream);
       }
       if (fits<shape<H(), 16>>(gpu)) {

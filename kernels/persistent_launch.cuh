@@ -8,6 +8,7 @@
 #include "persistent_index.h"
 
 int bki_fp32_runs(int32_t hidden, const bki_k_gpu *gpu);
+int bki_fp32_spreads(int32_t hidden, const bki_k_load *load, const bki_k_gpu *gpu);
 cudaError_t bki_fp32_start(bool base, const bki_k_work *work, const bki_k_gpu *gpu, cudaStream_t stream);
 
 int bki_mma_runs(bool split, int32_t hidden, const bki_k_gpu *gpu);

@@ -34,7 +34,8 @@ rates=rate,unit,assumed,measured,ratio,by_time,clock_mhz,seconds,repeats
 made_up_rate=tanh,results,16,8,0.500,7.9,1500,0.002,9
 program "$fake/bench/bench_gpu_rates" "[ \"\$1\" = header ] && echo $rates || echo $made_up_rate"
 for suffix in '' _no_ping_pong; do # a device without the kind half
-  program "$fake/bench/bench_gpu_kernels$suffix" "echo kernels$suffix \$1 >>$work/kernels" "[ \$1 != kind=half ] || exit 77"
+  program "$fake/bench/bench_gpu_kernels$suffix" "echo kernels$suffix \$* | sed 's/ lengths=.*//' >>$work/kernels" \
+    "[ \$1 != kind=half ] || exit 77"
 done
 program "$fake/src/cli/bki" ':'
 program "$fake/tests/gpu/gpu_cuda_a" 'exec sleep 60'
@@ -79,9 +80,9 @@ result $? "gpu.sh measures rates before all else, and the engines after their te
 diff - <(grep -v '^#' "$work/out/gpu-imaginary-1-rates.csv") <<<"$rates"$'\n'"$made_up_rate" &&
   grep -qx '# device: Imaginary 1' "$work/out/gpu-imaginary-1-rates.csv"
 result $? "gpu.sh leaves the rates with the machine that they are of"
-of_a_corpus=$'kernels kind=fp32\nkernels kind=split\nkernels kind=half\nkernels kind=half-wg\nkernels_no_ping_pong kind=half-wg'
+of_a_corpus=$'kernels kind=fp32\nkernels kind=fp32 blocks=other\nkernels kind=split\nkernels kind=half\nkernels kind=half-wg\nkernels_no_ping_pong kind=half-wg'
 diff "$work/kernels" - <<<"$of_a_corpus"$'\n'"$of_a_corpus"
-result $? "gpu.sh measures every kernel of both corpora, and that of wgmma without ping-pong too"
+result $? "gpu.sh measures every kernel of both corpora, in all its blocks, and that of wgmma without ping-pong too"
 
 gpu --build "$work/bin" --part bench
 [ $? -eq 1 ] && grep -qF "no $work/bin/bench/bench_gpu" "$work/stderr"

@@ -43,12 +43,17 @@ CUDA_VISIBLE_DEVICES='' "$rates" 2>"$work/stderr"
 result $? "without a GPU it says so and ends with 5"
 
 # The scores are right where test_persistent says so; here, that they are asked for as they should be.
-"$BKI_BUILD_DIR/tests/gpu/kernels_on_cpu" kind=fp32 texts=2 lengths=9 vocabulary=20 seconds=0 >"$work/kernels" &&
-  cut -d, -f1,3,6-7,9,11-12,14 "$work/kernels" | diff - <(printf 'kernel,2,%s kernel,fp32,128,%d,%d,1\n' base 36 36 scan 144 144) &&
+kernels_on_cpu() { "$BKI_BUILD_DIR/tests/gpu/kernels_on_cpu" texts=2 lengths=9 vocabulary=20 seconds=0 "$@"; }
+expected() { printf 'kernel,2,%s,fp32,128,%d,%d,1\n' "base kernel$1" 36 36 "scan kernel$1" 144 144; }
+kernels_on_cpu kind=fp32 >"$work/kernels" && kernels_on_cpu kind=fp32 blocks=other >>"$work/kernels" &&
+  cut -d, -f1,3,6-7,9,11-12,14 "$work/kernels" | diff - <(expected ' spread' && expected '') &&
   [ "$(cut -d, -f15 "$work/kernels" | sort -u | wc -l)" -eq 1 ]
-result $? "bench_gpu_kernels runs both kernels and counts their row-steps"
+result $? "bench_gpu_kernels runs both kernels, in the blocks of the engine and in others, and counts their row-steps"
+kernels_on_cpu kind=split blocks=other >"$work/stdout" 2>"$work/stderr"
+[ $? -eq 77 ] && grep -q 'kind split with other blocks' "$work/stderr" && [ ! -s "$work/stdout" ]
+result $? "bench_gpu_kernels skips blocks that a kind does not have"
 refused=0
-for argument in kind=double texts=0 texts=x vocabulary=0 unknown=1 bare; do
+for argument in kind=double blocks=some texts=0 texts=x vocabulary=0 unknown=1 bare; do
   "$BKI_BUILD_DIR/tests/gpu/kernels_on_cpu" $argument >"$work/stdout" 2>"$work/stderr"
   [ $? -eq 2 ] && [ -s "$work/stderr" ] && [ ! -s "$work/stdout" ] || refused=1
 done

@@ -40,7 +40,7 @@ Test(persistent_fp32, every_hidden_size_gives_the_bits_of_the_plain_model) {
 
 Test(persistent_fp32, ragged_texts_give_the_bits_of_the_plain_model_however_many_rows_a_block_has) {
   const auto lstms = two_lstms(128);
-  const texts corpus = make_texts(FEW, 30, 4);
+  const texts corpus = make_texts({1, 2, 2, 2, 2, 10}, 30, 4);  // more items than a spread block has slots
   const std::vector<float> expected = expect<model::fp32>(lstms, corpus);
   for (int32_t shared_bytes : {64 << 10, 99 << 10, 227 << 10}) {
     for (int32_t longest : {0, 1}) {  // a call that waits for its longest has blocks of their own
@@ -51,6 +51,28 @@ Test(persistent_fp32, ragged_texts_give_the_bits_of_the_plain_model_however_many
       cr_assert(r.scores == expected, "%d bytes of shared memory", shared_bytes);
       cr_assert_eq(r.violations, 0);
     }
+  }
+}
+
+// On 132 multiprocessors with 16 slots each: 2112 pieces of 100 steps are 100 steps of each slot.
+Test(persistent_fp32, blocks_are_spread_where_the_longest_piece_is_longer_than_the_mean_of_all_slots) {
+  const bki_k_gpu hopper = {9, 0, 132, 227 << 10};
+  const bki_k_gpu ada = {8, 9, 128, 99 << 10};
+  const bki_k_gpu single = {9, 0, 1, 227 << 10};
+  const bki_k_load even = {2112 * 100, 100};
+  const bki_k_load uneven = {2112 * 100, 101};
+  const bki_k_load one_text = {2 * 2500, 2500};
+  const bki_k_load one_direction = {2500, 2500};
+  const bki_k_load unknown = {2112 * 100, 0};
+  cr_assert_not(bki_k_spreads(BKI_K_FP32, 128, &even, &hopper));
+  cr_assert(bki_k_spreads(BKI_K_FP32, 128, &uneven, &hopper));
+  cr_assert_not(bki_k_spreads(BKI_K_FP32, 128, &unknown, &hopper));
+  for (const bki_k_load &few : {one_text, one_direction}) {
+    cr_assert(bki_k_spreads(BKI_K_FP32, 128, &few, &hopper));
+    cr_assert(bki_k_spreads(BKI_K_FP32, 128, &few, &single));
+    cr_assert_not(bki_k_spreads(BKI_K_FP32, 128, &few, &ada));
+    cr_assert_not(bki_k_spreads(BKI_K_FP32, 64, &few, &hopper));
+    cr_assert_not(bki_k_spreads(BKI_K_HALF_WG, 128, &few, &hopper));
   }
 }
 
