@@ -162,7 +162,8 @@ void bki_print_verdict(FILE *out, const bki_evidence *evidence, const bki_classe
 
 void bki_print_verification(FILE *out, const bki_evidence *evidence, const bki_classes *classes) {
   const bki_finding *f = &evidence->findings[0];
-  fprintf(out, "verdict: %s\n", bki_verdict_name(f->verdict));
+  fprintf(out, "verdict on this phrase: %s\n",
+          f->verdict == BKI_VERDICT_NONE ? "no trigger" : bki_verdict_name(f->verdict));
   print_finding(out, f, classes);
   if (f->verdict == BKI_VERDICT_NONE) {
     fputs("  so:        it does not behave like the trigger of a backdoor\n", out);
