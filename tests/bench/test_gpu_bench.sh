@@ -3,15 +3,8 @@
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-n=0
-failed=0
-result() { # result CODE NAME
-  n=$((n + 1))
-  if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else
-    echo "not ok $n - $2"
-    failed=1
-  fi
-}
+# shellcheck source=SCRIPTDIR/../support/tap.sh
+. "$root/tests/support/tap.sh"
 
 refused=0
 for arguments in "--part build" "--part rate" "--samples none" "--samples 1x" "--limit 0" "--build" "--backend ref" "--out" "bench"; do

@@ -13,16 +13,8 @@ export VERDICT=$here/verdict.sql # what `sqlite3 STORE <"$VERDICT"` makes of a s
 export CUDA_VISIBLE_DEVICES= # the same with and without a GPU
 unset NO_COLOR
 
-# result CODE NAME: a line of TAP. The script ends with `echo "1..$n"; exit $failed`.
-n=0
-failed=0
-result() {
-  n=$((n + 1))
-  if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else
-    echo "not ok $n - $2"
-    failed=1
-  fi
-}
+# shellcheck source=SCRIPTDIR/../support/tap.sh
+. "$here/../support/tap.sh"
 
 # run_transcript FILE: what FILE has to look like, to stdout.
 run_transcript() {

@@ -7,14 +7,8 @@ root=$here/../..
 rates=$BKI_BUILD_DIR/tests/gpu/rates_on_cpu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-n=0
-failed=0
-result() { # result CODE NAME
-  n=$((n + 1))
-  [ "$1" -eq 0 ] && echo "ok $n - $2" && return
-  echo "not ok $n - $2"
-  failed=1
-}
+# shellcheck source=SCRIPTDIR/../support/tap.sh
+. "$root/tests/support/tap.sh"
 
 if [ ! -x "$rates" ]; then
   echo "ok 1 - bench_gpu_rates # SKIP no headers of CUDA"

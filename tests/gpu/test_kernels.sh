@@ -37,14 +37,8 @@ codes=()
 for a in $architectures; do
   codes+=(-gencode "arch=compute_$a,code=sm_$a")
 done
-n=0
-failed=0
-result() { # result CODE NAME
-  n=$((n + 1))
-  [ "$1" -eq 0 ] && echo "ok $n - $2" && return
-  echo "not ok $n - $2"
-  failed=1
-}
+# shellcheck source=SCRIPTDIR/../support/tap.sh
+. "$here/../support/tap.sh"
 
 # opcodes ARCHITECTURE KERNEL CONDITION...: of the file that was compiled last
 opcodes() {

@@ -14,13 +14,8 @@ ln -s "$root/demo" "$work/demo"
 sed -n '/^## Five minutes/,/^## Scan/p' "$root/README.md" | awk '
   /^    \$ / { command = 1; sub(/^    \$ /, "") ; print; command = /\\$/; next }
   command { print; command = /\\$/ }' | sed 's/--epochs 15/--epochs 1 --hidden 8 --dense 8 -q/' >"$work/tour.sh"
-n=0
-failed=0
-result() { # result CODE NAME
-  n=$((n + 1))
-  [ "$1" -eq 0 ] || failed=1
-  echo "$([ "$1" -eq 0 ] || echo 'not ')ok $n - $2"
-}
+# shellcheck source=SCRIPTDIR/../support/tap.sh
+. "$root/tests/support/tap.sh"
 [ "$(grep -c '^bki' "$work/tour.sh")" -eq 7 ]
 result $? "the tour has seven commands"
 (cd "$work" && PATH=$work/bin:$PATH bash -e tour.sh >out 2>err)
