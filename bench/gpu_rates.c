@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "synthetic.h"
+
 enum { MAX_REPEATS = 99, EXIT_OPTIONS = 2, EXIT_DEVICE = 5 };
 
 typedef struct options {
@@ -104,16 +106,6 @@ static void close_device(bench *b) {
   cudaStreamDestroy(b->stream);
 }
 
-static int ascending(const void *a, const void *b) {
-  return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
-}
-
-/* Sorts them; the upper one of the two in the middle. */
-static double median(double *numbers, int32_t n) {
-  qsort(numbers, (size_t)n, sizeof *numbers, ascending);
-  return numbers[n / 2];
-}
-
 /* Units that a block counts in an iteration. */
 static double units_of(const bki_rate *rate) {
   return rate->units * rate->instructions * rate->warps;
@@ -137,11 +129,11 @@ static void add_sample(samples *s, int32_t i, bench *b, const bki_rate *rate) {
   for (int32_t block = 0; block < b->multiprocessors; block++) {
     b->numbers[block] = units / (double)b->spans[block].cycles;
   }
-  s->rate[i] = median(b->numbers, b->multiprocessors);
+  s->rate[i] = synthetic_median(b->numbers, b->multiprocessors);
   for (int32_t block = 0; block < b->multiprocessors; block++) {
     b->numbers[block] = 1e3 * (double)b->spans[block].cycles / (double)b->spans[block].ns;
   }
-  s->clock_mhz[i] = median(b->numbers, b->multiprocessors);
+  s->clock_mhz[i] = synthetic_median(b->numbers, b->multiprocessors);
   s->by_time[i] = units / (s->seconds[i] * s->clock_mhz[i] * 1e6);
 }
 
@@ -152,10 +144,10 @@ static void measure(bench *b, const bki_rate *rate, const options *o) {
   for (int32_t i = 0; i < o->repeats; i++) {
     add_sample(&s, i, b, rate);
   }
-  const double measured = median(s.rate, o->repeats);
+  const double measured = synthetic_median(s.rate, o->repeats);
   printf("%s,%s,%g,%.4g,%.3f,%.4g,%.0f,%.6f,%d\n", rate->name, rate->unit, rate->assumed, measured,
-         measured / rate->assumed, median(s.by_time, o->repeats), median(s.clock_mhz, o->repeats),
-         median(s.seconds, o->repeats), o->repeats);
+         measured / rate->assumed, synthetic_median(s.by_time, o->repeats), synthetic_median(s.clock_mhz, o->repeats),
+         synthetic_median(s.seconds, o->repeats), o->repeats);
   fflush(stdout);
 }
 
